@@ -1,0 +1,291 @@
+"""Contacts: the people and organisations a tenant knows, and the facts about them beside the touchpoints."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID, uuid5
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
+
+from domain.errors import Invalid, NotFound
+from domain.event import Event, Personal
+
+Relation = Literal["customer", "supplier", "partner", "mentor", "employee", "prospect", "other"]
+Often = Literal["daily", "weekly", "monthly", "quarterly", "yearly", "rarely"]
+Close = Literal["by_sight", "acquaintance", "familiar", "ally", "advocate"]
+Within = Literal["yes", "no", "unknown"]
+Ending = Literal["died", "moved", "ended", "said_no"]
+
+NAMESPACE = UUID("6f0f5d0e-63c0-4c7c-8f4e-6e1f0a6c1a02")
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class _OfContact(Event, frozen=True, kw_only=True):
+    contact_id: UUID
+
+    @property
+    def stream(self) -> str:
+        return stream_of(self.contact_id)
+
+    @property
+    def subjects(self) -> tuple[UUID, ...]:
+        return (self.contact_id,)
+
+
+class ContactAdded(_OfContact, frozen=True, kw_only=True):
+    """Somebody is known, by a name, or by nothing but an identity that follows. Personal: name, hint."""
+
+    TYPE: ClassVar[str] = "contact.added"
+
+
+class IdentityNoted(_OfContact, frozen=True, kw_only=True):
+    """How the contact is called on a platform. Personal: handle."""
+
+    TYPE: ClassVar[str] = "contact.identity_noted"
+    platform: str
+
+
+class ContactNamed(_OfContact, frozen=True, kw_only=True):
+    """A name for one known by an identity alone, or a better name. Personal: name."""
+
+    TYPE: ClassVar[str] = "contact.named"
+
+
+class LocalityNoted(_OfContact, frozen=True, kw_only=True):
+    """Where the contact lives or works. Personal: locality, nothing when it is no more known."""
+
+    TYPE: ClassVar[str] = "contact.locality_noted"
+
+
+class RelationNoted(_OfContact, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "contact.relation_noted"
+    relation: Relation | None
+
+
+class InterestNoted(_OfContact, frozen=True, kw_only=True):
+    """What the contact cares about, and in which channel that was learned. Personal: topic.
+
+    An interest told in confidence is never used in a reason shown to anyone else.
+    """
+
+    TYPE: ClassVar[str] = "contact.interest_noted"
+    learned_at: str | None = None
+    in_confidence: bool = False
+
+
+class RelationshipStated(_OfContact, frozen=True, kw_only=True):
+    """What the owner says of a relationship older than the log. Adds no points; shown *as you told us*."""
+
+    TYPE: ClassVar[str] = "relationship.stated"
+    known_since: date | None = None
+    how_often: Often | None = None
+    how_close: Close | None = None
+    by: str | None = None
+
+
+class ReachNoted(_OfContact, frozen=True, kw_only=True):
+    """Whether a meeting in person is within reach, where no locality says so."""
+
+    TYPE: ClassVar[str] = "contact.reach_noted"
+    within_reach: Within
+
+
+class RelationshipClosed(_OfContact, frozen=True, kw_only=True):
+    """No nudge ever again."""
+
+    TYPE: ClassVar[str] = "relationship.closed"
+    ending: Ending
+
+
+class IdentityGiven(Struct, frozen=True, forbid_unknown_fields=True):
+    platform: Annotated[str, Meta(max_length=40)]
+    handle: Annotated[str, Meta(max_length=1000)]
+
+
+class InterestGiven(Struct, frozen=True, forbid_unknown_fields=True):
+    topic: Annotated[str, Meta(min_length=1, max_length=80)]
+    learned_at: Annotated[str, Meta(max_length=60)] | None = None
+    in_confidence: bool = False
+
+
+class Stated(Struct, frozen=True, forbid_unknown_fields=True):
+    known_since: date | None = None
+    how_often: Often | None = None
+    how_close: Close | None = None
+    by: Annotated[str, Meta(max_length=80)] | None = None
+
+
+class AddContact(Struct, frozen=True, forbid_unknown_fields=True):
+    """A person the tenant knows: at least a name or one identity."""
+
+    name: Name | None = None
+    hint: Name | None = None
+    identities: Annotated[tuple[IdentityGiven, ...], Meta(max_length=50)] = ()
+    locality: Annotated[str, Meta(min_length=1, max_length=120)] | None = None
+    relation: Relation | None = None
+    interests: Annotated[tuple[InterestGiven, ...], Meta(max_length=100)] = ()
+    stated: Stated | None = None
+
+
+class ChangeContact(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be otherwise; a field left out stays, `null` takes locality or relation away. Lists add to what is there."""
+
+    name: Name | UnsetType = UNSET
+    identities: Annotated[tuple[IdentityGiven, ...], Meta(max_length=50)] = ()
+    locality: Annotated[str, Meta(min_length=1, max_length=120)] | None | UnsetType = UNSET
+    relation: Relation | None | UnsetType = UNSET
+    interests: Annotated[tuple[InterestGiven, ...], Meta(max_length=100)] = ()
+    stated: Stated | UnsetType = UNSET
+    within_reach: Within | UnsetType = UNSET
+    closed: Ending | UnsetType = UNSET
+
+
+class Contact(Struct, frozen=True):
+    """What a decision about a contact needs to know of it."""
+
+    contact_id: UUID
+    name: str | None = None
+    locality: str | None = None
+    relation: Relation | None = None
+    identities: frozenset[tuple[str, str]] = frozenset()
+    interests: frozenset[tuple[str, str | None, bool]] = frozenset()
+    stated: RelationshipStated | None = None
+    within_reach: Within | None = None
+    closed: Ending | None = None
+
+
+def add(command: AddContact, *, contact_id: UUID, identities: Iterable[tuple[str, str]]) -> list[Event]:
+    """The facts of a new contact; `identities` are the command's, normalised. The first one opens the contact."""
+    name = stripped(command.name, field="name")
+    if name is None and not command.identities:
+        raise Invalid("a contact has a name or an identity", field="name")
+    rest = ChangeContact(
+        locality=UNSET if command.locality is None else command.locality,
+        relation=UNSET if command.relation is None else command.relation,
+        interests=command.interests,
+        stated=UNSET if command.stated is None else command.stated,
+    )
+    opened = opening(contact_id, name=name, hint=stripped(command.hint, field="hint"), identities=identities)
+    return [*opened, *change(rest, fold(opened), identities=())]
+
+
+def opening(
+    contact_id: UUID, *, name: str | None, hint: str | None = None, identities: Iterable[tuple[str, str]] = ()
+) -> list[Event]:
+    """The first facts of somebody not known before."""
+    added = ContactAdded(contact_id=contact_id, personal=Personal(name=name, hint=hint))
+    return [added, *(_noted(contact_id, platform, handle) for platform, handle in identities)]
+
+
+def change(command: ChangeContact, contact: Contact | None, *, identities: Iterable[tuple[str, str]]) -> list[Event]:
+    """The facts that make the contact so; none for what is so already."""
+    if contact is None:
+        raise NotFound("there is no such contact")
+    return [
+        *_naming(command, contact),
+        *(_noted(contact.contact_id, *known) for known in identities if known not in contact.identities),
+        *_placing(command, contact),
+        *_interests(command, contact),
+        *_standing(command, contact),
+    ]
+
+
+def _naming(command: ChangeContact, contact: Contact) -> list[Event]:
+    if command.name is UNSET:
+        return []
+    name = stripped(command.name, field="name")
+    return [] if name == contact.name else [ContactNamed(contact_id=contact.contact_id, personal=Personal(name=name))]
+
+
+def _placing(command: ChangeContact, contact: Contact) -> list[Event]:
+    who, events = contact.contact_id, list[Event]()
+    if command.locality is not UNSET and (place := stripped(command.locality, field="locality")) != contact.locality:
+        events.append(LocalityNoted(contact_id=who, personal=Personal(locality=place)))
+    if command.relation is not UNSET and command.relation != contact.relation:
+        events.append(RelationNoted(contact_id=who, relation=command.relation))
+    return events
+
+
+def _interests(command: ChangeContact, contact: Contact) -> list[Event]:
+    return [
+        InterestNoted(
+            contact_id=contact.contact_id,
+            learned_at=given.learned_at,
+            in_confidence=given.in_confidence,
+            personal=Personal(topic=given.topic.strip()),
+        )
+        for given in dict.fromkeys(command.interests)
+        if (given.topic.strip(), given.learned_at, given.in_confidence) not in contact.interests
+    ]
+
+
+def _standing(command: ChangeContact, contact: Contact) -> list[Event]:
+    who, events = contact.contact_id, list[Event]()
+    if command.stated is not UNSET:
+        said = command.stated
+        stated = RelationshipStated(
+            contact_id=who, known_since=said.known_since, how_often=said.how_often, how_close=said.how_close, by=said.by
+        )
+        if stated != contact.stated:
+            events.append(stated)
+    if command.within_reach is not UNSET and command.within_reach != contact.within_reach:
+        events.append(ReachNoted(contact_id=who, within_reach=command.within_reach))
+    if command.closed is not UNSET and command.closed != contact.closed:
+        events.append(RelationshipClosed(contact_id=who, ending=command.closed))
+    return events
+
+
+def evolve(contact: Contact | None, event: Event) -> Contact | None:
+    match event:
+        case ContactAdded(contact_id=contact_id, personal=personal):
+            return Contact(contact_id, name=personal.name)
+        case _ if contact is None:
+            return None
+        case ContactNamed(personal=personal):
+            return replace(contact, name=personal.name)
+        case IdentityNoted(platform=platform, personal=personal):
+            return replace(contact, identities=contact.identities | {(platform, personal.handle or "")})
+        case LocalityNoted(personal=personal):
+            return replace(contact, locality=personal.locality)
+        case RelationNoted(relation=relation):
+            return replace(contact, relation=relation)
+        case InterestNoted(learned_at=learned_at, in_confidence=in_confidence, personal=personal):
+            return replace(contact, interests=contact.interests | {(personal.topic or "", learned_at, in_confidence)})
+        case RelationshipStated():
+            return replace(contact, stated=event)
+        case ReachNoted(within_reach=within_reach):
+            return replace(contact, within_reach=within_reach)
+        case RelationshipClosed(ending=ending):
+            return replace(contact, closed=ending)
+        case _:
+            return contact
+
+
+def fold(events: Iterable[Event]) -> Contact | None:
+    contact = None
+    for event in events:
+        contact = evolve(contact, event)
+    return contact
+
+
+def opening_id(contact_id: UUID, fact: str) -> UUID:
+    """The event id of a fact that opens a contact: the same in each item that would open it, so it is stored once."""
+    return uuid5(NAMESPACE, f"{contact_id}/{fact}")
+
+
+def stream_of(contact_id: UUID) -> str:
+    return f"contact-{contact_id}"
+
+
+def stripped(text: str | None, *, field: str) -> str | None:
+    """The text without spaces around it; Invalid when nothing is left."""
+    if text is None:
+        return None
+    if not text.strip():
+        raise Invalid("this says nothing", field=field)
+    return text.strip()
+
+
+def _noted(contact_id: UUID, platform: str, handle: str) -> IdentityNoted:
+    return IdentityNoted(contact_id=contact_id, platform=platform, personal=Personal(handle=handle))

@@ -1,0 +1,30 @@
+"""Refusals. The text a person reads stands in the docstring or is given with the field it is about."""
+
+
+class Refused(Exception):
+    """A rule forbids it."""
+
+    def __init__(self, reason: str | None = None, *, field: str | None = None) -> None:
+        self.reason = reason or (type(self).__doc__ or "").strip()
+        self.field = field
+        super().__init__(self.reason)
+
+
+class Invalid(Refused):
+    """The input is not what the field takes."""
+
+
+class NotFound(Refused):
+    """There is nothing of that id."""
+
+
+class Conflict(Refused):
+    """The same id was used before with other content."""
+
+
+class Stale(Refused):
+    """Somebody changed it after you read it: read it again."""
+
+
+class Erased(Refused):
+    """This person was erased."""

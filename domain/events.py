@@ -1,0 +1,64 @@
+"""The catalogue: every type of event the log may hold, by name and version, and its public thin form."""
+
+import msgspec
+
+from domain import channels, contacts, nudges, touchpoints
+from domain.event import NOTHING_PERSONAL, Event, Personal
+
+TYPES: dict[str, type[Event]] = {
+    event.TYPE: event
+    for event in (
+        touchpoints.TouchpointRecorded,
+        touchpoints.TouchpointStruck,
+        contacts.ContactAdded,
+        contacts.ContactNamed,
+        contacts.IdentityNoted,
+        contacts.LocalityNoted,
+        contacts.RelationNoted,
+        contacts.InterestNoted,
+        contacts.ReachNoted,
+        contacts.RelationshipStated,
+        contacts.RelationshipClosed,
+        channels.ChannelOpened,
+        channels.ChannelDescribed,
+        nudges.NudgeSuggested,
+        nudges.NudgeAccepted,
+        nudges.NudgeSnoozed,
+        nudges.NudgeDismissed,
+        nudges.NudgeDone,
+        nudges.NudgeExpired,
+    )
+}
+_DECODERS = {name: msgspec.json.Decoder(event) for name, event in TYPES.items()}
+_PERSONAL = msgspec.json.Decoder(Personal)
+_ENCODER = msgspec.json.Encoder()
+
+
+class UnknownEvent(Exception):
+    """The log holds an event of a type or version this program does not know."""
+
+
+def encode(event: Event) -> tuple[bytes, bytes | None]:
+    """The body, and the personal part still readable (None when there is none)."""
+    if event.personal == NOTHING_PERSONAL:
+        return _ENCODER.encode(event), None
+    return _ENCODER.encode(msgspec.structs.replace(event, personal=NOTHING_PERSONAL)), _ENCODER.encode(event.personal)
+
+
+def decode(name: str, version: int, body: bytes) -> Event:
+    """The event of a stored body. Raises UnknownEvent, or msgspec's error when the body is not what the type says."""
+    known = TYPES.get(name)
+    if known is None or version != known.VERSION:
+        raise UnknownEvent(f"{name} version {version}")
+    return _DECODERS[name].decode(body)
+
+
+def with_personal(event: Event, personal: bytes) -> Event:
+    """The event with its unsealed personal part."""
+    return msgspec.structs.replace(event, personal=_PERSONAL.decode(personal))
+
+
+def public(event: Event) -> dict[str, object]:
+    """The thin form of feed and webhooks: ids and plain facts, never a personal field."""
+    data: dict[str, object] = msgspec.to_builtins(msgspec.structs.replace(event, personal=NOTHING_PERSONAL))
+    return data

@@ -1,0 +1,121 @@
+"""The bell: tells the workers that there is something to do. It may be lost; the workers look by themselves too.
+
+The only module that knows arq. Nothing is ever waited for here by a request: ringing happens in the background, at most
+once in 10 ms and process.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import arq
+import structlog
+from arq.connections import RedisSettings
+from prometheus_client import Counter
+from redis.exceptions import RedisError
+
+QUEUE = "rapport:bell"
+TASK = "wake"
+COALESCE_SECONDS = 0.01
+POLL_SECONDS = 0.02
+
+log = structlog.get_logger()
+UNRUNG = Counter("rapport_bell_failures", "Rings that did not reach Valkey. The sweep makes up for them.")
+
+
+def redis_settings(url: str) -> RedisSettings:
+    """Short timeouts, no retries: a dead bell must not hold up anybody."""
+    settings = RedisSettings.from_dsn(url)
+    settings.conn_timeout = 1
+    settings.conn_retries = 0
+    return settings
+
+
+class Bell:
+    """Rings from a process that writes."""
+
+    def __init__(self, url: str) -> None:
+        self._settings = redis_settings(url)
+        self._wanted = asyncio.Event()
+        self._ringer: asyncio.Task[None] | None = None
+        self._redis: arq.ArqRedis | None = None
+
+    async def __aenter__(self) -> "Bell":
+        self._ringer = asyncio.create_task(self._ring_when_wanted())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._ringer is not None:
+            self._ringer.cancel()
+            await asyncio.gather(self._ringer, return_exceptions=True)
+        if self._redis is not None:
+            await self._redis.aclose()
+
+    def ring(self) -> None:
+        """Ask for a ring; returns at once."""
+        self._wanted.set()
+
+    async def _ring_when_wanted(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                await self._ring()
+            except (RedisError, OSError, TimeoutError) as error:
+                UNRUNG.inc()
+                log.warning("bell_unreachable", error=type(error).__name__)
+                await self._forget()
+                await asyncio.sleep(1)
+            await asyncio.sleep(COALESCE_SECONDS)
+
+    async def _ring(self) -> None:
+        if self._redis is None:
+            self._redis = await arq.create_pool(
+                self._settings, job_serializer=_dumps, job_deserializer=json.loads, default_queue_name=QUEUE
+            )
+        await self._redis.enqueue_job(TASK)
+
+    async def _forget(self) -> None:
+        redis, self._redis = self._redis, None
+        if redis is not None:
+            await redis.aclose()
+
+
+def listen(
+    url: str,
+    wake: Callable[[], Awaitable[None]],
+    *,
+    startup: Callable[[], Awaitable[None]],
+    shutdown: Callable[[], Awaitable[None]],
+) -> None:
+    """Run until told to stop: `wake` after each ring. Blocks. Ends when Valkey goes away; a supervisor starts it anew."""
+
+    async def on_ring(ctx: dict[Any, Any], *_: Any, **__: Any) -> None:
+        await wake()
+
+    async def on_startup(ctx: dict[Any, Any]) -> None:
+        await startup()
+
+    async def on_shutdown(ctx: dict[Any, Any]) -> None:
+        await shutdown()
+
+    worker = arq.Worker(
+        functions=[arq.func(on_ring, name=TASK, keep_result=0, max_tries=1)],
+        queue_name=QUEUE,
+        redis_settings=redis_settings(url),
+        on_startup=on_startup,
+        on_shutdown=on_shutdown,
+        job_serializer=_dumps,
+        job_deserializer=json.loads,
+        poll_delay=POLL_SECONDS,
+        keep_result=0,
+        job_timeout=30,
+        max_jobs=2,
+        handle_signals=True,
+    )
+    worker.run()
+
+
+def _dumps(job: dict[str, object]) -> bytes:
+    return json.dumps(job).encode()

@@ -1,0 +1,34 @@
+"""What a process of ours holds open: the database, the writer, the keys, the bell."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from msgspec import Struct
+
+from infra.bell import Bell
+from infra.database import Pool, open_pool
+from infra.event_log import Writer
+from infra.sealing import KeyRing
+from infra.tenants import KeyBook
+
+
+class Context(Struct, frozen=True):
+    pool: Pool
+    writer: Writer
+    ring: KeyRing
+    keys: KeyBook
+    bell: Bell
+    master: bytes
+
+
+@asynccontextmanager
+async def open_context(
+    *, database_url: str, redis_url: str, master: bytes, connections: int = 12
+) -> AsyncIterator[Context]:
+    """Everything open, and closed again at the end. A dead Valkey does not keep it from opening."""
+    pool = await open_pool(database_url, least=2, most=connections)
+    try:
+        async with Writer(pool) as writer, Bell(redis_url) as bell:
+            yield Context(pool, writer, KeyRing(), KeyBook(pool, master=master), bell, master)
+    finally:
+        await pool.close()

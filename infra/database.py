@@ -1,0 +1,94 @@
+"""The way into PostgreSQL: one pool, named SQL, and the door `in_tenant`."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import asyncpg
+import stamina
+from prometheus_client import Counter
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection = Pool = object
+
+HERE = Path(__file__).parent
+WALL_BREACHES = Counter("rapport_wall_breaches", "Connections handed out that still had a tenant set. Must stay 0.")
+
+# What a lost or restarting server looks like from here: worth trying again, never a fault of the caller.
+GONE = (
+    ConnectionError,
+    TimeoutError,
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.InsufficientResourcesError,
+)
+
+
+class WallBreach(Exception):
+    """A connection came out of the pool with a tenant still set."""
+
+
+async def open_pool(url: str, *, least: int = 1, most: int = 10) -> Pool:
+    """A pool of connections that act as `rapport_app`, whoever logs in: row-level security holds for all of them.
+
+    `url` is a postgresql:// URL of that role or of one that may become it.
+    """
+    for attempt in stamina.retry_context(on=GONE, attempts=20, timeout=15, wait_initial=0.05, wait_max=1):
+        with attempt:
+            return await asyncpg.create_pool(
+                url,
+                min_size=least,
+                max_size=most,
+                command_timeout=60,
+                server_settings={
+                    "role": "rapport_app",
+                    "search_path": "rapport, pg_temp",
+                    "application_name": "rapport",
+                },
+            )
+    raise AssertionError("the retry gives a pool or raises")
+
+
+@asynccontextmanager
+async def in_tenant(pool: Pool, tenant_id: UUID, *, seconds: int = 20) -> AsyncIterator[Connection]:
+    """A transaction that sees and writes one tenant's rows only. No call to the outside belongs inside."""
+    async with pool.acquire() as connection, connection.transaction():
+        found = await connection.fetchrow(queries("event_log").enter_tenant, str(tenant_id), f"{seconds}s")
+        if found is None or found["was"]:
+            WALL_BREACHES.inc()
+            raise WallBreach
+        yield connection
+
+
+class Queries:
+    """The named statements of one file of SQL: `-- name: x` starts one; read as attributes."""
+
+    def __init__(self, text: str) -> None:
+        parts = re.split(r"^-- name: (\w+)\s*$", text, flags=re.MULTILINE)[1:]
+        self._statements: dict[str, str] = dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))
+
+    def __getattr__(self, name: str) -> str:
+        try:
+            return self._statements[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._statements)
+
+
+@cache
+def queries(name: str) -> Queries:
+    """The statements of `infra/sql/<name>.sql`."""
+    return Queries((HERE / "sql" / f"{name}.sql").read_text(encoding="utf-8"))

@@ -1,0 +1,262 @@
+"""The event log: appends of whole decisions, many in one commit; positions without gaps; nothing ever changed.
+
+`Writer.append` is the one way in. A decision that had to read first holds the tenant's head and uses `append_now` in
+its own transaction.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, cast
+from uuid import UUID
+
+import asyncpg
+import stamina
+import structlog
+from msgspec import Struct
+from prometheus_client import Counter, Histogram
+
+from infra.database import GONE, Connection, Pool, queries
+
+Judgement = Literal[
+    "recorded", "duplicate", "conflict", "contact_moved", "stale", "subject_erased", "no_such_tenant", "busy"
+]
+
+BATCH_APPENDS = 512
+BATCH_EVENTS = 2_000
+BUSY_CONNECTIONS = 4
+MOST_CHANNELS = 100_000
+
+log = structlog.get_logger()
+APPENDED = Counter("rapport_appends", "Appends judged, by verdict.", ["verdict"])
+BATCHES = Histogram(
+    "rapport_append_batch_size", "Appends in one commit.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+)
+
+
+class Draft(Struct, frozen=True):
+    """One event as it will be stored; `sealed` is encrypted already."""
+
+    stream: str
+    event_id: UUID
+    type: str
+    version: int
+    occurred_at: datetime
+    body: bytes
+    sealed: bytes | None = None
+
+
+class Claim(Struct, frozen=True):
+    """This handle (its digest) on this platform is this contact's."""
+
+    platform: str
+    handle: bytes
+    contact_id: UUID
+
+
+class Append(Struct, frozen=True):
+    """1..n events of one tenant with one verdict. The last one is the lead: its id and the fingerprint tell a repeat.
+
+    `keys` are wrapped keys of new subjects; `subjects` must not be erased; `expected` is a stream and the position it
+    is believed to have.
+    """
+
+    tenant_id: UUID
+    drafts: tuple[Draft, ...]
+    fingerprint: bytes
+    meta: bytes
+    claims: tuple[Claim, ...] = ()
+    keys: tuple[tuple[UUID, bytes], ...] = ()
+    subjects: tuple[UUID, ...] = ()
+    expected: tuple[str, int] | None = None
+
+
+class Verdict(Struct, frozen=True):
+    """`position` of the lead (recorded, duplicate, conflict) or of the stream (stale); `holder` of a moved handle."""
+
+    judgement: Judgement
+    position: int | None = None
+    holder: UUID | None = None
+
+
+class Unavailable(Exception):
+    """The database cannot be reached just now. Nothing is lost: the same append may be sent again."""
+
+
+async def append_now(connection: Connection, appends: Sequence[Append], *, waits: bool) -> list[Verdict]:
+    """One call of the database's `append`. With `waits` no head is passed over."""
+    rows = await connection.fetch(queries("event_log").append, waits, *_arrays(appends))
+    verdicts = [Verdict(cast(Judgement, row["verdict"]), row["found_position"], row["holder"]) for row in rows]
+    for verdict in verdicts:
+        APPENDED.labels(verdict.judgement).inc()
+    return verdicts
+
+
+def _arrays(appends: Sequence[Append]) -> list[list[object]]:
+    numbered = list(enumerate(appends, start=1))
+    drafts = [
+        (n, d, append.meta, append.fingerprint if d is append.drafts[-1] else None)
+        for n, append in numbered
+        for d in append.drafts
+    ]
+    claims = [(n, claim) for n, append in numbered for claim in append.claims]
+    keys = [(n, subject, key) for n, append in numbered for subject, key in append.keys]
+    subjects = [(n, subject) for n, append in numbered for subject in append.subjects]
+    return [
+        [append.tenant_id for append in appends],
+        [append.expected[0] if append.expected else None for append in appends],
+        [append.expected[1] if append.expected else None for append in appends],
+        [n for n, *_ in drafts],
+        [d.stream for _, d, *_ in drafts],
+        [d.event_id for _, d, *_ in drafts],
+        [d.type for _, d, *_ in drafts],
+        [d.version for _, d, *_ in drafts],
+        [d.occurred_at for _, d, *_ in drafts],
+        [d.body for _, d, *_ in drafts],
+        [d.sealed for _, d, *_ in drafts],
+        [meta for *_, meta, _ in drafts],
+        [fingerprint for *_, fingerprint in drafts],
+        [n for n, _ in claims],
+        [claim.platform for _, claim in claims],
+        [claim.handle for _, claim in claims],
+        [claim.contact_id for _, claim in claims],
+        [n for n, *_ in keys],
+        [subject for _, subject, _ in keys],
+        [key for *_, key in keys],
+        [n for n, _ in subjects],
+        [subject for _, subject in subjects],
+    ]
+
+
+class _Waiting(Struct, eq=False):
+    append: Append
+    verdict: "asyncio.Future[Verdict]"
+
+
+class Writer:
+    """Group commit: what arrives during one commit goes into the next. No timer.
+
+    Appends whose tenant's head somebody else holds go to a lane of that tenant alone, which waits for it, so that a
+    stranger's lock delays nobody else; until the lane is empty that tenant's later appends queue behind it.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._queue: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._lanes: dict[UUID, deque[_Waiting]] = {}
+        self._lane_tasks: set[asyncio.Task[None]] = set()
+        self._busy_connections = asyncio.Semaphore(BUSY_CONNECTIONS)
+        self._main: asyncio.Task[None] | None = None
+        self._channels: set[tuple[UUID, str]] = set()
+
+    async def __aenter__(self) -> "Writer":
+        self._main = asyncio.create_task(self._write_all())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._main is not None
+        for task in (self._main, *self._lane_tasks):
+            task.cancel()
+        await asyncio.gather(self._main, *self._lane_tasks, return_exceptions=True)
+
+    def knows_channel(self, tenant_id: UUID, slug: str) -> bool:
+        """Whether this process saw the channel open: it never closes, so its opening need not be sent again."""
+        return (tenant_id, slug) in self._channels
+
+    def learn_channel(self, tenant_id: UUID, slug: str) -> None:
+        if len(self._channels) > MOST_CHANNELS:
+            self._channels.clear()
+        self._channels.add((tenant_id, slug))
+
+    async def append(self, append: Append) -> Verdict:
+        """Its verdict, once it is durable. Raises Unavailable when the database is away for long."""
+        waiting = _Waiting(append, asyncio.get_running_loop().create_future())
+        self._enqueue(waiting)
+        return await waiting.verdict
+
+    def _enqueue(self, waiting: _Waiting) -> None:
+        lane = self._lanes.get(waiting.append.tenant_id)
+        if lane is not None:
+            lane.append(waiting)
+            return
+        self._queue.append(waiting)
+        self._arrived.set()
+
+    async def _write_all(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._queue:
+                for waiting in await self._write(_take(self._queue), waits=False):
+                    self._to_lane(waiting)
+
+    def _to_lane(self, waiting: _Waiting) -> None:
+        tenant_id = waiting.append.tenant_id
+        lane = self._lanes.get(tenant_id)
+        if lane is None:
+            lane = self._lanes[tenant_id] = deque()
+            task = asyncio.create_task(self._write_lane(tenant_id, lane))
+            self._lane_tasks.add(task)
+            task.add_done_callback(self._lane_tasks.discard)
+        lane.append(waiting)
+
+    async def _write_lane(self, tenant_id: UUID, lane: deque[_Waiting]) -> None:
+        async with self._busy_connections:
+            while lane:
+                lane.extendleft(reversed(await self._write(_take(lane), waits=True)))
+            del self._lanes[tenant_id]
+
+    async def _write(self, batch: list[_Waiting], *, waits: bool) -> list[_Waiting]:
+        """Commit the batch; those to be sent again come back, in their order."""
+        BATCHES.observe(len(batch))
+        try:
+            verdicts = await self._send([waiting.append for waiting in batch], waits=waits)
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            return await self._write_singly(batch, error, waits=waits)
+        except GONE as error:
+            for waiting in batch:
+                _fail(waiting, Unavailable(str(error)))
+            return []
+        again = []
+        for waiting, verdict in zip(batch, verdicts, strict=True):
+            if verdict.judgement == "busy":
+                again.append(waiting)
+            elif not waiting.verdict.done():
+                waiting.verdict.set_result(verdict)
+        return again
+
+    async def _write_singly(self, batch: list[_Waiting], error: Exception, *, waits: bool) -> list[_Waiting]:
+        """One bad append must not take its neighbours with it."""
+        if len(batch) == 1:
+            log.error("append_refused_by_the_database", error=type(error).__name__)
+            _fail(batch[0], error)
+            return []
+        return [again for waiting in batch for again in await self._write([waiting], waits=waits)]
+
+    async def _send(self, appends: list[Append], *, waits: bool) -> list[Verdict]:
+        """Again on a lost connection: the ids make it safe."""
+        for attempt in stamina.retry_context(on=GONE, attempts=40, timeout=20, wait_initial=0.05, wait_max=1):
+            with attempt:
+                async with self._pool.acquire() as connection:
+                    return await append_now(connection, appends, waits=waits)
+        raise AssertionError("the retry gives verdicts or raises")
+
+
+def _take(queue: deque[_Waiting]) -> list[_Waiting]:
+    """The next batch, in order, up to 512 appends and about 2,000 events."""
+    batch: list[_Waiting] = []
+    events = 0
+    while queue and len(batch) < BATCH_APPENDS and events < BATCH_EVENTS:
+        waiting = queue.popleft()
+        if waiting.verdict.cancelled():
+            continue
+        batch.append(waiting)
+        events += len(waiting.append.drafts)
+    return batch
+
+
+def _fail(waiting: _Waiting, error: Exception) -> None:
+    if not waiting.verdict.done():
+        waiting.verdict.set_exception(error)

@@ -1,0 +1,284 @@
+-- migrate:up
+
+-- Roles belong to the cluster, so another database of it may have made them already.
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rapport_owner') THEN CREATE ROLE rapport_owner NOLOGIN; END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rapport_log') THEN CREATE ROLE rapport_log NOLOGIN; END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rapport_app') THEN CREATE ROLE rapport_app LOGIN; END IF;
+  EXECUTE format('GRANT rapport_owner, rapport_log, rapport_app TO %I', current_user);
+END $$;
+
+CREATE SCHEMA rapport AUTHORIZATION rapport_owner;
+GRANT USAGE ON SCHEMA rapport TO rapport_app, rapport_log;
+GRANT CREATE ON SCHEMA rapport TO rapport_log;      -- only so that functions can be handed to it; taken back at the end
+SET ROLE rapport_owner;
+SET search_path = rapport, pg_temp;
+ALTER DEFAULT PRIVILEGES IN SCHEMA rapport REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+-- The tenant of the running transaction; NULL (so no row) where none was set.
+CREATE FUNCTION current_tenant() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN nullif(current_setting('app.tenant_id', true), '')::uuid;
+GRANT EXECUTE ON FUNCTION current_tenant() TO rapport_app, rapport_log;
+
+-- Row-level security for one table: the application sees its own tenant, the definer functions see what they name.
+CREATE PROCEDURE raise_wall(walled regclass) LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', walled);
+  EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', walled);
+  EXECUTE format('CREATE POLICY ordinary ON %s TO rapport_app USING (true) WITH CHECK (true)', walled);
+  EXECUTE format('CREATE POLICY wall ON %s AS RESTRICTIVE TO rapport_app'
+                 ' USING (tenant_id = (SELECT rapport.current_tenant()))'
+                 ' WITH CHECK (tenant_id = (SELECT rapport.current_tenant()))', walled);
+  EXECUTE format('CREATE POLICY definer ON %s TO rapport_log USING (true) WITH CHECK (true)', walled);
+END $$;
+
+CREATE TABLE tenant (
+  tenant_id   uuid PRIMARY KEY,
+  name        text NOT NULL,
+  country     text NOT NULL,                     -- ISO 3166 alpha-2: how its phone numbers are read
+  locality    text,                              -- where it is: who lives there is within reach
+  time_zone   text NOT NULL,                     -- IANA name
+  wrapped_key bytea NOT NULL,                    -- the tenant's key under the master key
+  added_at    timestamptz NOT NULL DEFAULT now());
+
+CREATE TABLE api_key (
+  tenant_id   uuid NOT NULL REFERENCES tenant,
+  key_id      text NOT NULL,
+  secret_hash bytea NOT NULL,                    -- sha256: the secret has 256 random bits, a slow hash adds nothing
+  added_at    timestamptz NOT NULL DEFAULT now(),
+  revoked_at  timestamptz,
+  PRIMARY KEY (tenant_id, key_id));
+-- The only index that does not begin with the tenant: a request shows its key before anybody knows its tenant.
+CREATE INDEX api_key_shown ON api_key (key_id);
+
+-- One row a tenant, locked by each append to the commit: so position order is commit order.
+CREATE TABLE tenant_head (
+  tenant_id   uuid PRIMARY KEY REFERENCES tenant,
+  position    bigint NOT NULL DEFAULT 0,
+  hash        bytea NOT NULL DEFAULT '\x',
+  recorded_at timestamptz NOT NULL DEFAULT '-infinity') WITH (fillfactor = 20);
+
+CREATE TABLE event (
+  tenant_id   uuid NOT NULL,
+  position    bigint NOT NULL,
+  stream      text NOT NULL,
+  event_id    uuid NOT NULL,
+  type        text NOT NULL,
+  version     smallint NOT NULL,
+  occurred_at timestamptz NOT NULL,
+  recorded_at timestamptz NOT NULL,
+  body        bytea NOT NULL,                    -- JSON, byte for byte as hashed
+  sealed      bytea,                             -- personal fields, encrypted
+  meta        bytea NOT NULL,                    -- JSON: actor, source, correlation, causation
+  fingerprint bytea,                             -- of the item an append was asked for; on its lead event
+  hash        bytea NOT NULL,
+  PRIMARY KEY (tenant_id, position));
+CREATE UNIQUE INDEX event_id ON event (tenant_id, event_id);
+CREATE INDEX event_stream ON event (tenant_id, stream, position);
+
+-- Who holds a handle. The handle itself is kept as a keyed digest: the log stays free of readable names.
+CREATE TABLE identity (
+  tenant_id  uuid NOT NULL,
+  platform   text NOT NULL,
+  handle     bytea NOT NULL,
+  contact_id uuid NOT NULL,
+  PRIMARY KEY (tenant_id, platform, handle));
+CREATE INDEX identity_contact ON identity (tenant_id, contact_id);
+
+-- The key that seals a person's fields, under the tenant's key. Erasing the person erases the key.
+CREATE TABLE subject_key (
+  tenant_id   uuid NOT NULL,
+  subject_id  uuid NOT NULL,
+  wrapped_key bytea,
+  erased_at   timestamptz,
+  PRIMARY KEY (tenant_id, subject_id),
+  CHECK ((wrapped_key IS NULL) = (erased_at IS NOT NULL)));
+
+CALL raise_wall('tenant');
+CALL raise_wall('api_key');
+CALL raise_wall('tenant_head');
+CALL raise_wall('event');
+CALL raise_wall('identity');
+CALL raise_wall('subject_key');
+
+GRANT SELECT ON tenant, api_key, tenant_head, event, identity, subject_key TO rapport_app;
+GRANT INSERT ON tenant, api_key, tenant_head TO rapport_app;
+GRANT UPDATE (revoked_at) ON api_key TO rapport_app;
+GRANT SELECT ON tenant, api_key TO rapport_log;
+GRANT SELECT, UPDATE ON tenant_head TO rapport_log;
+GRANT SELECT, INSERT ON event, identity, subject_key TO rapport_log;
+
+-- For people who look: the body as JSON.
+CREATE VIEW readable_event WITH (security_invoker = true) AS
+  SELECT tenant_id, position, stream, event_id, type, version, occurred_at, recorded_at,
+         convert_from(body, 'UTF8')::json AS body, convert_from(meta, 'UTF8')::json AS meta, sealed IS NOT NULL AS sealed
+    FROM event;
+GRANT SELECT ON readable_event TO rapport_app;
+
+CREATE FUNCTION framed(field bytea) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT int4send(length(field)) || field';
+CREATE FUNCTION link(state bytea, digest bytea) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT sha256(state || digest)';
+GRANT EXECUTE ON FUNCTION framed(bytea), link(bytea, bytea) TO rapport_log;
+CREATE AGGREGATE chain (bytea) (SFUNC = link, STYPE = bytea, INITCOND = '', PARALLEL = SAFE);
+GRANT EXECUTE ON FUNCTION chain(bytea) TO rapport_log;
+
+-- Appends to many tenants' logs in one call: arrays, one verdict for each append, in their order.
+-- The last event of an append is its lead: its id and fingerprint tell a repeat. Any other event whose id is
+-- already in the log is not stored again ("a channel is opened once").
+--   recorded        position of the lead
+--   duplicate       the same item was recorded before, at that position
+--   conflict        the id was recorded before, at that position, with another content
+--   contact_moved   a claimed handle is held by another contact (the holder): encode again, send again
+--   stale           the stream has gone on past the expected position (the position it has)
+--   subject_erased  it speaks of an erased person
+--   no_such_tenant
+--   busy            not judged: the head is held by somebody, or an earlier append of this call decides it: send again
+-- Two statements on purpose: after waiting for the lock the second one reads with a fresh snapshot.
+-- Settings: planning this costs more than running it for one event; nested loops are quadratic over 1,000 events.
+CREATE FUNCTION append(
+  waits boolean,
+  tenants uuid[], expected_streams text[], expected_positions bigint[],
+  event_appends int[], streams text[], event_ids uuid[], types text[], versions smallint[], occurred timestamptz[],
+  bodies bytea[], seals bytea[], metas bytea[], fingerprints bytea[],
+  claim_appends int[], platforms text[], handles bytea[], contacts uuid[],
+  key_appends int[], key_subjects uuid[], wrapped_keys bytea[],
+  subject_appends int[], subjects uuid[])
+RETURNS TABLE (verdict text, found_position bigint, holder uuid)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = rapport, pg_temp SET plan_cache_mode = force_generic_plan SET enable_nestloop = off SET enable_mergejoin = off SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+  held uuid[];
+  clock timestamptz;
+BEGIN
+  IF waits THEN
+    PERFORM FROM tenant_head h WHERE h.tenant_id = ANY (tenants) ORDER BY h.tenant_id FOR NO KEY UPDATE;
+    held := tenants;
+  ELSE
+    held := ARRAY(SELECT h.tenant_id FROM tenant_head h WHERE h.tenant_id = ANY (tenants) ORDER BY h.tenant_id
+                     FOR NO KEY UPDATE SKIP LOCKED);
+  END IF;
+  clock := clock_timestamp();
+
+  RETURN QUERY
+  WITH event_input AS MATERIALIZED (
+    SELECT x.*, x.ord = max(x.ord) OVER (PARTITION BY x.n) AS lead
+      FROM unnest(event_appends, streams, event_ids, types, versions, occurred, bodies, seals, metas, fingerprints)
+           WITH ORDINALITY AS x (n, stream, event_id, type, version, occurred_at, body, sealed, meta, fingerprint, ord)),
+  append_input AS MATERIALIZED (
+    SELECT a.n::int AS n, a.t, a.xs, a.xp, e.event_id, e.fingerprint,
+           first_value(a.n::int) OVER same AS first_n, first_value(e.fingerprint) OVER same AS first_fingerprint
+      FROM unnest(tenants, expected_streams, expected_positions) WITH ORDINALITY AS a (t, xs, xp, n)
+      JOIN event_input e ON e.n = a.n AND e.lead
+    WINDOW same AS (PARTITION BY a.t, e.event_id ORDER BY a.n)),
+  claim AS MATERIALIZED (
+    SELECT c.n, c.platform, c.handle, c.contact_id, i.t, c.ord,
+           first_value(c.contact_id) OVER (PARTITION BY i.t, c.platform, c.handle ORDER BY c.ord) AS first_contact,
+           (SELECT d.contact_id FROM identity d
+             WHERE d.tenant_id = i.t AND d.platform = c.platform AND d.handle = c.handle) AS holder
+      FROM unnest(claim_appends, platforms, handles, contacts) WITH ORDINALITY AS c (n, platform, handle, contact_id, ord)
+      JOIN append_input i ON i.n = c.n),
+  head AS MATERIALIZED (SELECT h.* FROM tenant_head h WHERE h.tenant_id = ANY (tenants)),
+  claim_verdict AS MATERIALIZED (
+    SELECT c.n, (array_agg(c.holder ORDER BY c.ord) FILTER (WHERE c.holder <> c.contact_id))[1] AS holder,
+           bool_or(c.holder IS NULL AND c.first_contact <> c.contact_id) AS contested
+      FROM claim c GROUP BY c.n),
+  erased AS MATERIALIZED (
+    SELECT DISTINCT s.n FROM unnest(subject_appends, subjects) AS s (n, subject_id) JOIN append_input i ON i.n = s.n
+     WHERE EXISTS (SELECT FROM subject_key k WHERE k.tenant_id = i.t AND k.subject_id = s.subject_id AND k.erased_at IS NOT NULL)),
+  known AS MATERIALIZED (
+    SELECT i.*,
+           (SELECT e.position FROM event e WHERE e.tenant_id = i.t AND e.event_id = i.event_id) AS known_position,
+           (SELECT e.fingerprint FROM event e WHERE e.tenant_id = i.t AND e.event_id = i.event_id) AS known_fingerprint,
+           CASE WHEN i.xp IS NOT NULL THEN coalesce(
+             (SELECT max(e.position) FROM event e WHERE e.tenant_id = i.t AND e.stream = i.xs), 0) END AS stream_position,
+           i.xp IS NOT NULL AND EXISTS (
+             SELECT FROM event_input e JOIN append_input o ON o.n = e.n
+              WHERE o.t = i.t AND e.n < i.n AND e.stream = i.xs) AS stream_contested
+      FROM append_input i),
+  judged AS MATERIALIZED (
+    SELECT k.*, c.holder,
+           CASE WHEN k.t <> ALL (held) AND EXISTS (SELECT FROM head h WHERE h.tenant_id = k.t) THEN 'busy'
+                WHEN NOT EXISTS (SELECT FROM head h WHERE h.tenant_id = k.t) THEN 'no_such_tenant'
+                WHEN k.known_fingerprint = k.fingerprint THEN 'duplicate'
+                WHEN k.known_position IS NOT NULL THEN 'conflict'
+                WHEN k.first_n < k.n THEN 'repeat'
+                WHEN k.stream_contested OR c.contested THEN 'busy'
+                WHEN k.stream_position <> k.xp THEN 'stale'
+                WHEN x.n IS NOT NULL THEN 'subject_erased'
+                WHEN c.holder IS NOT NULL THEN 'contact_moved'
+                ELSE 'recorded' END AS verdict
+      FROM known k LEFT JOIN claim_verdict c ON c.n = k.n LEFT JOIN erased x ON x.n = k.n),
+  fresh AS MATERIALIZED (
+    SELECT f.*, row_number() OVER (PARTITION BY f.t ORDER BY f.ord) AS step
+      FROM (SELECT e.*, j.t, row_number() OVER (PARTITION BY j.t, e.event_id ORDER BY e.ord) AS copy
+              FROM event_input e JOIN judged j ON j.n = e.n AND j.verdict = 'recorded') f
+     WHERE f.copy = 1 AND (f.lead OR NOT EXISTS (SELECT FROM event e WHERE e.tenant_id = f.t AND e.event_id = f.event_id))),
+  placed AS MATERIALIZED (
+    SELECT f.*, h.hash AS base, h.position + f.step AS position, greatest(clock, h.recorded_at) AS recorded_at
+      FROM fresh f JOIN head h ON h.tenant_id = f.t),
+  linked AS MATERIALIZED (
+    SELECT p.*, chain(
+             CASE WHEN p.step = 1 THEN p.base ELSE '' END
+             || sha256(framed(uuid_send(p.t)) || framed(int8send(p.position)) || framed(uuid_send(p.event_id))
+                || framed(convert_to(p.stream, 'UTF8')) || framed(convert_to(p.type, 'UTF8')) || framed(int2send(p.version))
+                || framed(timestamptz_send(p.occurred_at)) || framed(timestamptz_send(p.recorded_at))
+                || framed(p.meta) || framed(coalesce(p.fingerprint, '')) || framed(sha256(p.body))
+                || framed(coalesce(sha256(p.sealed), ''))))
+           OVER (PARTITION BY p.t ORDER BY p.step) AS hash
+      FROM placed p),
+  moved AS (
+    UPDATE tenant_head h SET position = l.position, hash = l.hash, recorded_at = l.recorded_at
+      FROM (SELECT DISTINCT ON (t) t, position, hash, recorded_at FROM linked ORDER BY t, step DESC) l
+     WHERE h.tenant_id = l.t AND h.tenant_id = ANY (tenants)),
+  stored AS (
+    INSERT INTO event (tenant_id, position, stream, event_id, type, version, occurred_at, recorded_at, body, sealed, meta, fingerprint, hash)
+    SELECT t, position, stream, event_id, type, version, occurred_at, recorded_at, body, sealed, meta, fingerprint, hash
+      FROM linked ORDER BY t, position),
+  claimed AS (
+    INSERT INTO identity (tenant_id, platform, handle, contact_id)
+    SELECT DISTINCT c.t, c.platform, c.handle, c.contact_id FROM claim c JOIN judged j ON j.n = c.n AND j.verdict = 'recorded'
+     WHERE c.holder IS NULL),
+  keyed AS (
+    INSERT INTO subject_key (tenant_id, subject_id, wrapped_key)
+    SELECT DISTINCT ON (j.t, k.subject_id) j.t, k.subject_id, k.wrapped_key
+      FROM unnest(key_appends, key_subjects, wrapped_keys) AS k (n, subject_id, wrapped_key)
+      JOIN judged j ON j.n = k.n AND j.verdict = 'recorded'
+        ON CONFLICT DO NOTHING)
+  SELECT CASE WHEN j.verdict <> 'repeat' THEN j.verdict
+              WHEN f.verdict NOT IN ('recorded', 'duplicate') THEN 'busy'
+              WHEN j.fingerprint IS NOT DISTINCT FROM j.first_fingerprint THEN 'duplicate' ELSE 'conflict' END,
+         coalesce(l.position, j.known_position, j.stream_position), j.holder
+    FROM judged j
+    JOIN judged f ON f.n = j.first_n
+    LEFT JOIN linked l ON l.lead AND l.n = j.first_n
+   ORDER BY j.n;
+END $$;
+
+-- For a decision that has to read first: the head of the running transaction's tenant, held to its commit.
+CREATE FUNCTION hold_head() RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = rapport, pg_temp AS
+'SELECT h.position FROM tenant_head h WHERE h.tenant_id = current_tenant() FOR NO KEY UPDATE';
+
+-- Whose key is it? Nothing when it is unknown, wrong or revoked.
+CREATE FUNCTION tenant_of_key(shown_id text, shown_hash bytea) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = rapport, pg_temp AS
+'SELECT k.tenant_id FROM api_key k WHERE k.key_id = shown_id AND k.secret_hash = shown_hash AND k.revoked_at IS NULL';
+
+-- The ids of all tenants, for the operator's commands (verify, status, rebuild). Ids only.
+CREATE FUNCTION tenant_ids() RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = rapport, pg_temp AS
+'SELECT t.tenant_id FROM tenant t ORDER BY t.added_at, t.tenant_id';
+
+RESET ROLE;
+ALTER FUNCTION rapport.append OWNER TO rapport_log;
+ALTER FUNCTION rapport.hold_head OWNER TO rapport_log;
+ALTER FUNCTION rapport.tenant_of_key OWNER TO rapport_log;
+ALTER FUNCTION rapport.tenant_ids OWNER TO rapport_log;
+REVOKE ALL ON FUNCTION rapport.append, rapport.hold_head, rapport.tenant_of_key, rapport.tenant_ids FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION rapport.append, rapport.hold_head, rapport.tenant_of_key, rapport.tenant_ids TO rapport_app;
+REVOKE CREATE ON SCHEMA rapport FROM rapport_log;
+RESET search_path;
+
+-- migrate:down

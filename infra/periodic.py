@@ -1,0 +1,66 @@
+"""Periodic work: due rows in PostgreSQL, one a tenant and task, so that nothing is forgotten when a clock is wiped."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from infra import nudge_engine, tenants
+from infra.context import Context
+from infra.database import Connection, queries
+from infra.projections import relationships
+from infra.tenants import Tenant
+
+SUGGEST_HOUR = 7
+
+log = structlog.get_logger()
+
+
+async def run_due(context: Context) -> bool:
+    """One piece of due work, with its next time, in one transaction; False when nothing is due."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        row = await connection.fetchrow(queries("projector").claim_due)
+        if row is None:
+            return False
+        await connection.execute(queries("event_log").enter_tenant, str(row["tenant_id"]), "60s")
+        tenant = await tenants.load_in(connection, row["tenant_id"], master=context.master)
+        next_at = await TASKS[row["task"]](context, connection, tenant)
+        await connection.execute(queries("projector").set_due, tenant.tenant_id, row["task"], next_at)
+    return True
+
+
+async def rescore(context: Context, connection: Connection, tenant: Tenant) -> datetime:
+    """Bring the stored pictures to the new UTC day, 2,000 at a time; again at the next UTC midnight."""
+    now = datetime.now(UTC)
+    live = await connection.fetchrow(queries("projector").hold_live, tenant.tenant_id, "relationships")
+    if live is not None and await relationships.rescore(connection, tenant.tenant_id, live["build"], now=now):
+        return now
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+async def suggest(context: Context, connection: Connection, tenant: Tenant) -> datetime:
+    """Let nudges expire and suggest, also when nothing happened; again at seven in the tenant's own morning."""
+    now = datetime.now(UTC)
+    engine = await connection.fetchrow(queries("projector").hold_live, tenant.tenant_id, "nudge_engine")
+    [seen] = await connection.fetch(queries("projector").live_positions, tenant.tenant_id, ["nudges"])
+    if engine is None or seen["position"] < engine["own_position"]:
+        return now + timedelta(seconds=1)
+    said = await nudge_engine.think(context, connection, tenant, [])
+    await connection.execute(
+        queries("projector").advance, tenant.tenant_id, "nudge_engine", engine["build"], engine["position"], said
+    )
+    return next_morning(now, tenant.time_zone)
+
+
+def next_morning(now: datetime, time_zone: str) -> datetime:
+    """The next seven o'clock of the tenant's own clock, through changes to and from summer time."""
+    local = now.astimezone(ZoneInfo(time_zone))
+    today = local.replace(hour=SUGGEST_HOUR, minute=0, second=0, microsecond=0)
+    return (today if local < today else today + timedelta(days=1)).astimezone(UTC)
+
+
+TASKS: dict[str, Callable[[Context, Connection, Tenant], Awaitable[datetime]]] = {
+    "rescore": rescore,
+    "suggest": suggest,
+}

@@ -1,0 +1,32 @@
+"""TCP ports: which are free."""
+
+import socket
+
+
+class PortTaken(Exception):
+    """Nothing can listen there. The text names the port and a way out."""
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    try:
+        listen(host, port)
+    except OSError:
+        return False
+    return True
+
+
+def refuse_taken(host: str, port: int) -> None:
+    """PortTaken unless a server could listen there. Ask before granian does: it would share a port silently."""
+    try:
+        listen(host, port)
+    except OSError as error:
+        other = port + 1 if port < 65535 else 8000
+        raise PortTaken(
+            f"Nothing can listen on {host}, port {port}: {(error.strerror or str(error)).lower()}. "
+            f"Take another port: rapport up --port {other}, or make up PORT={other}."
+        ) from None
+
+
+def listen(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    socket.create_server((host, port), family=family).close()

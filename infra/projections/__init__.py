@@ -1,0 +1,1 @@
+"""Read models: each a fold of the log into its own tables, rebuilt at will beside the live one."""

@@ -1,0 +1,20 @@
+-- name: empty_contact
+DELETE FROM contact WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_contact_identity
+DELETE FROM contact_identity WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_contact_interest
+DELETE FROM contact_interest WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_timeline
+DELETE FROM timeline WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_relationship
+DELETE FROM relationship WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_channel
+DELETE FROM channel WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_nudge
+DELETE FROM nudge WHERE tenant_id = $1 AND build = $2;

@@ -1,0 +1,100 @@
+-- name: add
+INSERT INTO contact (tenant_id, build, contact_id, name, hint, position)
+SELECT $1, $2, x.contact_id, x.name, x.hint, x.position
+  FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bigint[]) AS x (contact_id, name, hint, position)
+    ON CONFLICT DO NOTHING;
+
+-- name: note_identity
+INSERT INTO contact_identity (tenant_id, build, contact_id, platform, handle, position)
+SELECT $1, $2, x.contact_id, x.platform, x.handle, x.position
+  FROM unnest($3::uuid[], $4::text[], $5::text[], $6::bigint[]) AS x (contact_id, platform, handle, position)
+    ON CONFLICT DO NOTHING;
+
+-- name: name_
+UPDATE contact SET name = $4 WHERE tenant_id = $1 AND build = $2 AND contact_id = $3;
+
+-- name: place
+UPDATE contact SET locality = $4 WHERE tenant_id = $1 AND build = $2 AND contact_id = $3;
+
+-- name: relate
+UPDATE contact SET relation = $4 WHERE tenant_id = $1 AND build = $2 AND contact_id = $3;
+
+-- name: reach
+UPDATE contact SET within_reach = $4 WHERE tenant_id = $1 AND build = $2 AND contact_id = $3;
+
+-- name: close
+UPDATE contact SET closed = $4 WHERE tenant_id = $1 AND build = $2 AND contact_id = $3;
+
+-- name: state
+UPDATE contact SET known_since = $4, how_often = $5, how_close = $6, stated_by = $7, stated_at = $8
+ WHERE tenant_id = $1 AND build = $2 AND contact_id = $3;
+
+-- name: note_interest
+INSERT INTO contact_interest (tenant_id, build, contact_id, topic, learned_at, in_confidence, noted_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING;
+
+-- name: page_by_strength
+-- Filters are off where NULL. $9 and $10 are the last row of the page before.
+SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at,
+       r.first_touch_at, r.last_touch_at, r.scored_day
+  FROM relationship r JOIN contact c ON c.tenant_id = r.tenant_id AND c.build = live_build('contacts') AND c.contact_id = r.contact_id
+ WHERE r.tenant_id = $1 AND r.build = live_build('relationships')
+   AND ($2::text IS NULL OR c.name ILIKE $2 OR EXISTS (
+        SELECT FROM contact_identity i WHERE i.tenant_id = c.tenant_id AND i.build = c.build AND i.contact_id = c.contact_id AND i.handle ILIKE $2))
+   AND ($3::smallint IS NULL OR r.stage = $3)
+   AND ($4::text IS NULL OR r.half = $4)
+   AND ($5::text IS NULL OR r.channels @> ARRAY[$5])
+   AND ($6::timestamptz IS NULL OR r.last_touch_at IS NULL OR r.last_touch_at <= $6)
+   AND ($7::float8 IS NULL OR r.score >= $7)
+   AND ($9::float8 IS NULL OR (-r.score, r.contact_id) > (-$9, $10::uuid))
+ ORDER BY r.score DESC, r.contact_id LIMIT $8;
+
+-- name: page_by_name
+SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at,
+       r.first_touch_at, r.last_touch_at, r.scored_day
+  FROM relationship r JOIN contact c ON c.tenant_id = r.tenant_id AND c.build = live_build('contacts') AND c.contact_id = r.contact_id
+ WHERE r.tenant_id = $1 AND r.build = live_build('relationships')
+   AND ($2::text IS NULL OR c.name ILIKE $2 OR EXISTS (
+        SELECT FROM contact_identity i WHERE i.tenant_id = c.tenant_id AND i.build = c.build AND i.contact_id = c.contact_id AND i.handle ILIKE $2))
+   AND ($3::smallint IS NULL OR r.stage = $3)
+   AND ($4::text IS NULL OR r.half = $4)
+   AND ($5::text IS NULL OR r.channels @> ARRAY[$5])
+   AND ($6::timestamptz IS NULL OR r.last_touch_at IS NULL OR r.last_touch_at <= $6)
+   AND ($7::float8 IS NULL OR r.score >= $7)
+   AND ($9::text IS NULL OR (lower(coalesce(c.name, '')), r.contact_id) > ($9, $10::uuid))
+ ORDER BY lower(coalesce(c.name, '')), r.contact_id LIMIT $8;
+
+-- name: page_by_last_touch
+-- Those never touched come last.
+SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at,
+       r.first_touch_at, r.last_touch_at, r.scored_day
+  FROM relationship r JOIN contact c ON c.tenant_id = r.tenant_id AND c.build = live_build('contacts') AND c.contact_id = r.contact_id
+ WHERE r.tenant_id = $1 AND r.build = live_build('relationships')
+   AND ($2::text IS NULL OR c.name ILIKE $2 OR EXISTS (
+        SELECT FROM contact_identity i WHERE i.tenant_id = c.tenant_id AND i.build = c.build AND i.contact_id = c.contact_id AND i.handle ILIKE $2))
+   AND ($3::smallint IS NULL OR r.stage = $3)
+   AND ($4::text IS NULL OR r.half = $4)
+   AND ($5::text IS NULL OR r.channels @> ARRAY[$5])
+   AND ($6::timestamptz IS NULL OR r.last_touch_at IS NULL OR r.last_touch_at <= $6)
+   AND ($7::float8 IS NULL OR r.score >= $7)
+   AND ($9::timestamptz IS NULL OR (coalesce(r.last_touch_at, '-infinity'), r.contact_id) < ($9, $10::uuid))
+ ORDER BY coalesce(r.last_touch_at, '-infinity') DESC, r.contact_id DESC LIMIT $8;
+
+-- name: one
+SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, c.known_since, c.how_often, c.how_close, c.stated_by, c.stated_at,
+       c.within_reach, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at, r.first_touch_at, r.last_touch_at, r.scored_day,
+       (SELECT max(e.position) FROM event e WHERE e.tenant_id = c.tenant_id AND e.stream = 'contact-' || c.contact_id) AS stream_position
+  FROM contact c
+  LEFT JOIN relationship r ON r.tenant_id = c.tenant_id AND r.build = live_build('relationships') AND r.contact_id = c.contact_id
+ WHERE c.tenant_id = $1 AND c.build = live_build('contacts') AND c.contact_id = $2;
+
+-- name: identities
+SELECT contact_id, platform, handle FROM contact_identity
+ WHERE tenant_id = $1 AND build = live_build('contacts') AND contact_id = ANY ($2) ORDER BY contact_id, position, platform, handle;
+
+-- name: interests
+SELECT topic, learned_at, in_confidence, noted_at FROM contact_interest
+ WHERE tenant_id = $1 AND build = live_build('contacts') AND contact_id = $2 ORDER BY topic, learned_at;
+
+-- name: exists
+SELECT EXISTS (SELECT FROM contact WHERE tenant_id = $1 AND build = live_build('contacts') AND contact_id = $2);

@@ -1,0 +1,70 @@
+-- name: claim_work
+-- One process that is behind, locked to the end of this transaction.
+SELECT tenant_id, process, build, from_position, to_position, live FROM claim_work($1, $2);
+
+-- name: claim_parked
+SELECT tenant_id, process, build FROM claim_parked();
+
+-- name: claim_due
+SELECT tenant_id, task, due_at FROM claim_due();
+
+-- name: set_due
+UPDATE due SET due_at = $3 WHERE tenant_id = $1 AND task = $2;
+
+-- name: advance
+UPDATE checkpoint SET position = $4, own_position = greatest(own_position, $5), advanced_at = clock_timestamp()
+ WHERE tenant_id = $1 AND process = $2 AND build = $3;
+
+-- name: hold_live
+-- The live build of a process, its checkpoint held to the end of this transaction.
+SELECT build, position, own_position FROM checkpoint WHERE tenant_id = $1 AND process = $2 AND live FOR UPDATE;
+
+-- name: position
+SELECT position FROM checkpoint WHERE tenant_id = $1 AND process = $2 AND build = $3;
+
+-- name: live_positions
+SELECT process, position FROM checkpoint WHERE tenant_id = $1 AND live AND process = ANY ($2);
+
+-- name: parked_streams
+-- Streams this build, or a live build of what it follows, has parked.
+SELECT DISTINCT stream FROM parked_event
+ WHERE tenant_id = $1 AND ((process = $2 AND build = $3) OR process = ANY ($4));
+
+-- name: park
+INSERT INTO parked_event (tenant_id, process, build, position, stream, type, error, retry_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, now() + interval '5 seconds')
+    ON CONFLICT (tenant_id, process, build, position)
+    DO UPDATE SET error = excluded.error, tries = parked_event.tries + 1,
+                  retry_at = now() + least(interval '1 minute', interval '5 seconds' * 2 ^ least(parked_event.tries, 10));
+
+-- name: parked
+SELECT e.position, e.stream, e.event_id, e.type, e.version, e.occurred_at, e.recorded_at, e.body, e.sealed
+  FROM parked_event p JOIN event e ON e.tenant_id = p.tenant_id AND e.position = p.position
+ WHERE p.tenant_id = $1 AND p.process = $2 AND p.build = $3 ORDER BY p.position;
+
+-- name: unpark
+DELETE FROM parked_event WHERE tenant_id = $1 AND process = $2 AND build = $3 AND position = $4;
+
+-- name: followed_parked
+-- Streams what it follows has still parked: they cannot be tried here yet.
+SELECT DISTINCT stream FROM parked_event WHERE tenant_id = $1 AND process = ANY ($2);
+
+-- name: start_build
+-- A new build beside the live one. A build begun before and not yet live goes on.
+INSERT INTO checkpoint (tenant_id, process, build, live)
+SELECT $1, $2, max(build) + 1, false FROM checkpoint WHERE tenant_id = $1 AND process = $2 HAVING bool_and(live);
+
+-- name: builds
+SELECT build, position, live FROM checkpoint WHERE tenant_id = $1 AND process = $2 ORDER BY build;
+
+-- name: retire
+UPDATE checkpoint SET live = false WHERE tenant_id = $1 AND process = $2 AND live;
+
+-- name: go_live
+UPDATE checkpoint SET live = true WHERE tenant_id = $1 AND process = $2 AND build = $3;
+
+-- name: forget_build
+DELETE FROM checkpoint WHERE tenant_id = $1 AND process = $2 AND build = $3;
+
+-- name: lags
+SELECT tenant_id, process, build, live, lag, parked FROM work_lags();

@@ -1,0 +1,40 @@
+-- name: insert
+INSERT INTO timeline (tenant_id, build, contact_id, touchpoint_id, position, occurred_at, kind, channel, direction, act, about, minutes,
+                      depth, audience, people, automated, topics)
+SELECT $1, $2, x.contact_id, x.touchpoint_id, x.position, x.occurred_at, x.kind, x.channel, x.direction, x.act, x.about, x.minutes,
+       x.depth, x.audience, x.people, x.automated, string_to_array(x.topics, E'\n')
+  FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+              $12::int[], $13::smallint[], $14::int[], $15::smallint[], $16::bool[], $17::text[])
+       AS x (contact_id, touchpoint_id, position, occurred_at, kind, channel, direction, act, about, minutes, depth, audience, people,
+             automated, topics)
+    ON CONFLICT DO NOTHING;
+
+-- name: strike
+UPDATE timeline t SET struck_at_position = x.position
+  FROM unnest($3::uuid[], $4::uuid[], $5::bigint[]) AS x (contact_id, touchpoint_id, position)
+ WHERE t.tenant_id = $1 AND t.build = $2 AND t.contact_id = x.contact_id AND t.touchpoint_id = x.touchpoint_id;
+
+-- name: touches
+-- What these contacts' unstruck touches were as known at a position.
+SELECT contact_id, touchpoint_id, occurred_at, kind, channel, direction, act, depth, minutes, audience, people, automated
+  FROM timeline
+ WHERE tenant_id = $1 AND build = live_build('timeline') AND contact_id = ANY ($2)
+   AND position <= $3 AND (struck_at_position IS NULL OR struck_at_position > $3)
+ ORDER BY contact_id, occurred_at, touchpoint_id;
+
+-- name: touches_until
+-- One contact's unstruck touches that had happened by an instant.
+SELECT contact_id, touchpoint_id, position, occurred_at, kind, channel, direction, act, depth, minutes, audience, people, automated
+  FROM timeline
+ WHERE tenant_id = $1 AND build = live_build('timeline') AND contact_id = $2 AND struck_at_position IS NULL
+   AND ($3::timestamptz IS NULL OR occurred_at <= $3)
+ ORDER BY occurred_at, touchpoint_id;
+
+-- name: page
+-- The newest first; $3 and $4 are the last row of the page before. The sealed note lies in the log.
+SELECT t.touchpoint_id, t.position, t.occurred_at, t.kind, t.channel, t.direction, t.act, t.about, t.minutes, t.depth, t.audience,
+       t.people, t.automated, t.topics, t.struck_at_position, e.recorded_at, e.body, e.sealed, e.stream
+  FROM timeline t JOIN event e ON e.tenant_id = t.tenant_id AND e.position = t.position
+ WHERE t.tenant_id = $1 AND t.build = live_build('timeline') AND t.contact_id = $2
+   AND ($3::timestamptz IS NULL OR (t.occurred_at, t.touchpoint_id) < ($3, $4::uuid))
+ ORDER BY t.occurred_at DESC, t.touchpoint_id DESC LIMIT $5;

@@ -1,0 +1,276 @@
+"""Contacts: the list with its filters, one contact, its timeline."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from domain import events
+from domain.errors import NotFound
+from domain.relationships import day_start
+from domain.strength import STAGES
+from domain.touchpoints import TouchpointRecorded
+from infra import projector
+from infra.commands import readable, subject_keys
+from infra.context import Context
+from infra.database import Connection, in_tenant, queries
+from infra.tenants import Tenant
+from infra.views.pages import Page, cursor, cut, keys_of
+
+Sort = Literal["strength", "name", "last_touch"]
+READS = ("contacts", "relationships")
+
+
+class Identity(Struct, frozen=True):
+    platform: str
+    handle: str
+
+
+class Interest(Struct, frozen=True):
+    topic: str
+    learned_at: str | None
+    in_confidence: bool
+    noted_at: datetime
+
+
+class Statement(Struct, frozen=True):
+    """What the owner told: shown *as you told us*, it adds no points."""
+
+    known_since: date | None
+    how_often: str | None
+    how_close: str | None
+    by: str | None
+    stated_at: datetime | None
+
+
+class ContactRow(Struct, frozen=True, kw_only=True):
+    """A contact in a list. `strength` is 0 to 100 and, with stage and half, as of `scored_at`, the start of a UTC day."""
+
+    id: UUID
+    name: str | None
+    hint: str | None
+    identities: list[Identity]
+    locality: str | None
+    relation: str | None
+    strength: float
+    stage: str
+    half: str
+    channels: list[str]
+    touchpoints: int
+    met_at: datetime | None
+    first_touch_at: datetime | None
+    last_touch_at: datetime | None
+    scored_at: datetime
+    closed: str | None
+
+
+class ContactView(ContactRow, frozen=True, kw_only=True):
+    """One contact. `version` is the position of its last fact: sent back as If-Match it guards a change."""
+
+    interests: list[Interest]
+    stated: Statement | None
+    within_reach: str | None
+    version: int
+    position: int
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """A touchpoint in a contact's timeline. `struck` ones do not count any more."""
+
+    event_id: UUID
+    position: int
+    kind: str
+    occurred_at: datetime
+    recorded_at: datetime
+    channel: str
+    direction: str
+    contact_ids: list[UUID]
+    act: str | None
+    about: str | None
+    minutes: int | None
+    depth: int | None
+    audience: int | None
+    automated: bool
+    topics: list[str]
+    note: str | None
+    source: str | None
+    source_id: str | None
+    struck: bool
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """Which contacts: `q` in name or handle, `quiet_days` without a touch, `min_strength` of 100."""
+
+    q: str | None = None
+    stage: str | None = None
+    half: str | None = None
+    channel: str | None = None
+    quiet_days: int | None = None
+    min_strength: float | None = None
+
+
+async def page(
+    context: Context,
+    tenant: Tenant,
+    which: Filter,
+    *,
+    sort: Sort = "strength",
+    limit: int = 50,
+    given_cursor: str | None = None,
+    after: int | None = None,
+) -> Page[ContactRow]:
+    """One page of contacts. Raises Invalid for a bad cursor, Behind when the view does not reach `after` in time."""
+    keys = _sort_keys(sort, given_cursor)
+    position = await projector.reached(context, tenant.tenant_id, READS, after)
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        rows = await connection.fetch(
+            getattr(queries("contacts"), f"page_by_{sort}"), tenant.tenant_id, *_conditions(which), limit + 1, *keys
+        )
+        shown, last = cut(rows, limit)
+        known = await identities(connection, tenant.tenant_id, [row["contact_id"] for row in shown])
+    items = [_row(row, known.get(row["contact_id"], [])) for row in shown]
+    return Page(items, None if last is None else cursor(_sort_key(sort, last), last["contact_id"]), position)
+
+
+def _conditions(which: Filter) -> tuple[object, ...]:
+    quiet_since = None if which.quiet_days is None else datetime.now(UTC) - timedelta(days=which.quiet_days)
+    like = None if which.q is None else "%" + which.q.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
+    stage = None if which.stage is None else STAGES.index(which.stage)
+    return like, stage, which.half, which.channel, quiet_since, which.min_strength
+
+
+def _sort_keys(sort: Sort, given: str | None) -> tuple[object, object]:
+    types = {"strength": tuple[float, UUID], "name": tuple[str, UUID], "last_touch": tuple[datetime | None, UUID]}
+    keys = keys_of(given, types[sort])
+    if keys is None:
+        return None, None
+    if sort == "last_touch" and keys[0] is None:
+        return NEVER, keys[1]
+    return keys[0], keys[1]
+
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _sort_key(sort: Sort, row: asyncpg.Record) -> object:
+    match sort:
+        case "strength":
+            return row["score"]
+        case "name":
+            return (row["name"] or "").lower()
+        case "last_touch":
+            return row["last_touch_at"]
+
+
+async def identities(connection: Connection, tenant_id: UUID, contact_ids: list[UUID]) -> dict[UUID, list[Identity]]:
+    found: dict[UUID, list[Identity]] = {}
+    for row in await connection.fetch(queries("contacts").identities, tenant_id, contact_ids):
+        found.setdefault(row["contact_id"], []).append(Identity(row["platform"], row["handle"]))
+    return found
+
+
+def _row(row: asyncpg.Record, known: list[Identity]) -> ContactRow:
+    return ContactRow(
+        id=row["contact_id"],
+        name=row["name"],
+        hint=row["hint"],
+        identities=known,
+        locality=row["locality"],
+        relation=row["relation"],
+        strength=row["score"] or 0.0,
+        stage=STAGES[row["stage"] or 0],
+        half=row["half"] or "named_only",
+        channels=row["channels"] or [],
+        touchpoints=row["touchpoints"] or 0,
+        met_at=row["met_at"],
+        first_touch_at=row["first_touch_at"],
+        last_touch_at=row["last_touch_at"],
+        scored_at=day_start(row["scored_day"] or 0),
+        closed=row["closed"],
+    )
+
+
+async def one(context: Context, tenant: Tenant, contact_id: UUID, *, after: int | None = None) -> ContactView:
+    """One contact. Raises NotFound, Behind."""
+    position = await projector.reached(context, tenant.tenant_id, READS, after)
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        row = await connection.fetchrow(queries("contacts").one, tenant.tenant_id, contact_id)
+        if row is None:
+            raise NotFound("there is no such contact")
+        known = await identities(connection, tenant.tenant_id, [contact_id])
+        interests = await connection.fetch(queries("contacts").interests, tenant.tenant_id, contact_id)
+    return ContactView(
+        **asdict(_row(row, known.get(contact_id, []))),
+        interests=[Interest(i["topic"], i["learned_at"] or None, i["in_confidence"], i["noted_at"]) for i in interests],
+        stated=_statement(row),
+        within_reach=row["within_reach"],
+        version=row["stream_position"],
+        position=position,
+    )
+
+
+def _statement(row: asyncpg.Record) -> Statement | None:
+    if row["stated_at"] is None:
+        return None
+    return Statement(row["known_since"], row["how_often"], row["how_close"], row["stated_by"], row["stated_at"])
+
+
+async def timeline(
+    context: Context,
+    tenant: Tenant,
+    contact_id: UUID,
+    *,
+    limit: int = 50,
+    given_cursor: str | None = None,
+    after: int | None = None,
+) -> Page[Moment]:
+    """A contact's touchpoints, the newest first, struck ones among them. Raises NotFound, Invalid, Behind."""
+    keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
+    position = await projector.reached(context, tenant.tenant_id, ("contacts", "timeline"), after)
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        if not await connection.fetchval(queries("contacts").exists, tenant.tenant_id, contact_id):
+            raise NotFound("there is no such contact")
+        rows = await connection.fetch(queries("timeline").page, tenant.tenant_id, contact_id, *keys, limit + 1)
+        shown, last = cut(rows, limit)
+        people = {who for row in shown if row["sealed"] is not None for who in _fact(row).subjects}
+        subjects = await subject_keys(context, tenant, connection, people)
+    items = [_moment(row, tenant, subjects) for row in shown]
+    return Page(items, None if last is None else cursor(last["occurred_at"], last["touchpoint_id"]), position)
+
+
+def _fact(row: asyncpg.Record) -> TouchpointRecorded:
+    fact = events.decode(TouchpointRecorded.TYPE, 1, row["body"])
+    assert isinstance(fact, TouchpointRecorded)
+    return fact
+
+
+def _moment(row: asyncpg.Record, tenant: Tenant, subjects: Mapping[UUID, bytes]) -> Moment:
+    fact = _fact(row)
+    note = None
+    if row["sealed"] is not None:
+        note = readable(fact, tenant, row["sealed"], row["stream"], fact.touchpoint_id, subjects).personal.note
+    return Moment(
+        event_id=fact.touchpoint_id,
+        position=row["position"],
+        kind=fact.kind,
+        occurred_at=row["occurred_at"],
+        recorded_at=row["recorded_at"],
+        channel=fact.channel,
+        direction=fact.direction,
+        contact_ids=list(fact.contact_ids),
+        act=fact.act,
+        about=fact.about,
+        minutes=fact.minutes,
+        depth=fact.depth,
+        audience=fact.audience,
+        automated=fact.automated,
+        topics=list(fact.topics),
+        note=note,
+        source=fact.source,
+        source_id=fact.source_id,
+        struck=row["struck_at_position"] is not None,
+    )

@@ -1,0 +1,62 @@
+"""The feed: what happened, in order, in the public thin form."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain import events
+from infra.context import Context
+from infra.database import in_tenant, queries
+from infra.tenants import Tenant
+
+LOOK_SECONDS = 0.1
+
+
+class FeedItem(Struct, frozen=True):
+    position: int
+    type: str
+    event_id: UUID
+    occurred_at: datetime
+    recorded_at: datetime
+    data: dict[str, object]
+
+
+class Feed(Struct, frozen=True):
+    """`position` is to be given as `after` next time: everything up to it was seen, also what was filtered out."""
+
+    items: list[FeedItem]
+    position: int
+
+
+async def feed(
+    context: Context, tenant: Tenant, *, after: int = 0, types: Sequence[str] = (), limit: int = 100, wait: float = 0
+) -> Feed:
+    """Events past `after`, of these types where some are named; waits up to `wait` seconds for the first."""
+    until = asyncio.get_running_loop().time() + wait
+    while True:
+        found = await _read(context, tenant, after, types, limit)
+        if found.items or asyncio.get_running_loop().time() >= until:
+            return found
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _read(context: Context, tenant: Tenant, after: int, types: Sequence[str], limit: int) -> Feed:
+    sql = queries("event_log")
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        head = await connection.fetchval(sql.position, tenant.tenant_id)
+        if types:
+            rows = await connection.fetch(sql.after_of_types, tenant.tenant_id, after, list(types), limit)
+        else:
+            rows = await connection.fetch(sql.after, tenant.tenant_id, after, limit)
+    items = [
+        FeedItem(
+            row["position"], row["type"], row["event_id"], row["occurred_at"], row["recorded_at"],
+            events.public(events.decode(row["type"], row["version"], row["body"])),
+        )
+        for row in rows
+    ]  # fmt: skip
+    seen_all = len(items) < limit
+    return Feed(items, max(after, head if seen_all else items[-1].position))

@@ -1,0 +1,102 @@
+"""The network: the two halves and where they overlap, and the channels."""
+
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from domain.strength import STAGES
+from infra import projector
+from infra.context import Context
+from infra.database import in_tenant, queries
+from infra.tenants import Tenant
+from infra.views.pages import Page, cursor, cut, keys_of
+
+READS = ("contacts", "relationships", "network")
+
+
+class Known(Struct, frozen=True):
+    id: UUID
+    name: str | None
+    strength: float
+    stage: str
+    met_at: datetime | None
+    last_touch_at: datetime | None
+
+
+class HalfView(Struct, frozen=True):
+    """How many contacts, and the strongest of them; the rest by GET /v1/contacts?half=..."""
+
+    count: int
+    items: list[Known]
+
+
+class ChannelView(Struct, frozen=True):
+    """A place. `posts` addressed nobody in particular and reached `reach` people; `gives` and `promotes` are our own."""
+
+    slug: str
+    name: str
+    realm: str
+    role: str
+    access: str
+    topics: list[str]
+    sensitive: bool
+    contacts: int
+    touchpoints: int
+    posts: int
+    reach: int
+    gives: int
+    promotes: int
+
+
+class NetworkView(Struct, frozen=True, kw_only=True):
+    """Online only, in person only and both by facts ever; `named_only` were never touched. Channels by slug."""
+
+    online_only: HalfView
+    in_person_only: HalfView
+    both: HalfView
+    named_only: HalfView
+    channels: list[ChannelView]
+    position: int
+
+
+async def whole(context: Context, tenant: Tenant, *, limit: int = 10, after: int | None = None) -> NetworkView:
+    """The network with up to `limit` people of each half. Raises Behind."""
+    position = await projector.reached(context, tenant.tenant_id, READS, after)
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        counts = {
+            row["half"]: row["contacts"] for row in await connection.fetch(queries("network").halves, tenant.tenant_id)
+        }
+        strongest = await connection.fetch(queries("network").strongest_of_halves, tenant.tenant_id, limit)
+        channels = await connection.fetch(queries("network").channels, tenant.tenant_id, None, 1_000)
+
+    def half(name: str) -> HalfView:
+        return HalfView(counts.get(name, 0), [_known(row) for row in strongest if row["half"] == name])
+
+    return NetworkView(
+        online_only=half("online_only"),
+        in_person_only=half("in_person_only"),
+        both=half("both"),
+        named_only=half("named_only"),
+        channels=[ChannelView(**dict(row)) for row in channels],
+        position=position,
+    )
+
+
+def _known(row: asyncpg.Record) -> Known:
+    return Known(
+        row["contact_id"], row["name"] or row["handle"], row["score"], STAGES[row["stage"]], row["met_at"], row["last_touch_at"]
+    )
+
+
+async def channels(
+    context: Context, tenant: Tenant, *, limit: int = 50, given_cursor: str | None = None, after: int | None = None
+) -> Page[ChannelView]:
+    """The channels by slug. Raises Invalid, Behind."""
+    [slug] = keys_of(given_cursor, tuple[str]) or (None,)
+    position = await projector.reached(context, tenant.tenant_id, ("network", "relationships"), after)
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        rows = await connection.fetch(queries("network").channels, tenant.tenant_id, slug, limit + 1)
+    shown, last = cut(rows, limit)
+    return Page([ChannelView(**dict(row)) for row in shown], None if last is None else cursor(last["slug"]), position)

@@ -1,0 +1,97 @@
+"""A relationship's strength, explained: its parts and the touchpoints that weigh most in each."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+from msgspec import UNSET, Struct, UnsetType
+
+from domain import strength
+from domain.errors import NotFound
+from domain.relationships import day_of
+from domain.touches import Touch
+from infra import projector
+from infra.context import Context
+from infra.database import in_tenant, queries
+from infra.projections.timeline import touch_of
+from infra.tenants import Tenant
+
+TOO_EARLY = 3
+
+
+class Weighing(Struct, frozen=True):
+    """A touchpoint that weighs in a part, in the part's own unit: points, decayed to the day asked."""
+
+    event_id: UUID
+    kind: str
+    channel: str
+    direction: str
+    occurred_at: datetime
+    weight: float
+
+
+class PartView(Struct, frozen=True):
+    """`value` 0 to 1; `points` of the score."""
+
+    value: float
+    points: float
+    touchpoints: list[Weighing]
+
+
+class StrengthView(Struct, frozen=True, kw_only=True):
+    """The points of the parts add up to the score. `scored_at` is the instant asked; the model looks at its UTC day.
+
+    `held` says why the score may not rise yet. `early`: fewer than three contact days, too little to go by.
+    """
+
+    contact_id: UUID
+    score: float
+    stage: str
+    held: str | UnsetType = UNSET
+    parts: dict[str, PartView]
+    scored_at: datetime
+    contact_days: int
+    contexts: dict[str, float]
+    given: float
+    received: float
+    early: bool
+    position: int
+
+
+async def explained(
+    context: Context, tenant: Tenant, contact_id: UUID, *, true_at: datetime | None = None, after: int | None = None
+) -> StrengthView:
+    """As of now, or of what had happened by `true_at`. Raises NotFound, Behind."""
+    at = true_at or datetime.now(UTC)
+    position = await projector.reached(context, tenant.tenant_id, ("contacts", "timeline"), after)
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        if not await connection.fetchval(queries("contacts").exists, tenant.tenant_id, contact_id):
+            raise NotFound("there is no such contact")
+        rows = await connection.fetch(queries("timeline").touches_until, tenant.tenant_id, contact_id, true_at)
+    touches = {row["touchpoint_id"]: touch_of(row) for row in rows}
+    day = max([day_of(at), *(touch.day for touch in touches.values())])
+    seen = strength.evaluate(strength.fold(touches.values()), day)
+    weighing = strength.weigh_touches(touches.values(), day)
+    happened = {row["touchpoint_id"]: row for row in rows}
+    return StrengthView(
+        contact_id=contact_id,
+        score=seen.score,
+        stage=strength.STAGES[seen.stage],
+        held=seen.held or UNSET,
+        parts={
+            name: PartView(part.value, part.points, [_weighing(*one, happened) for one in weighing[name]])
+            for name, part in seen.parts.items()
+        },
+        scored_at=at,
+        contact_days=seen.contact_days,
+        contexts={slug: round(points, 3) for slug, points in seen.contexts.items()},
+        given=round(seen.given, 3),
+        received=round(seen.received, 3),
+        early=seen.contact_days < TOO_EARLY,
+        position=position,
+    )
+
+
+def _weighing(touch: Touch, weight: float, happened: dict[UUID, asyncpg.Record]) -> Weighing:
+    row = happened[touch.touchpoint_id]
+    return Weighing(touch.touchpoint_id, touch.kind, touch.context, touch.direction, row["occurred_at"], round(weight, 3))

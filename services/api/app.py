@@ -1,0 +1,93 @@
+"""The API as an application."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
+
+from domain.errors import Refused
+from infra import logs, settings
+from infra.commands import Origin
+from infra.context import Context, open_context
+from infra.database import GONE
+from infra.event_log import Unavailable
+from infra.projector import Behind
+from infra.settings import Settings
+from infra.tenants import Tenant
+from services.api import openapi, problems
+from services.api.channels import ChannelController
+from services.api.contacts import ContactController
+from services.api.events import EventController
+from services.api.health import HealthController
+from services.api.network import NetworkController
+from services.api.nudges import NudgeController
+from services.api.requests import MAX_BODY, Caller, KeyAuthentication, StrictRequest, Traced
+from services.api.touchpoints import TouchpointController
+
+OPEN_PATHS = ["^/schema", "^/health/", "^/metrics$"]
+
+
+def create_app(configured: Settings | None = None) -> Litestar:
+    """The application over these settings, by default those of the environment."""
+    known = configured or settings.load(dict(os.environ))
+    logs.configure(known.log_level)
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with open_context(
+            database_url=known.database_url, redis_url=known.redis_url, master=known.master_key
+        ) as context:
+            app.state["context"] = context
+            yield
+
+    return Litestar(
+        route_handlers=[
+            TouchpointController,
+            ContactController,
+            ChannelController,
+            NetworkController,
+            NudgeController,
+            EventController,
+            HealthController,
+            openapi.assets(),
+        ],
+        lifespan=[lifespan],
+        dependencies={
+            "context": Provide(context_of, sync_to_thread=False),
+            "tenant": Provide(tenant_of, sync_to_thread=False),
+            "origin": Provide(origin_of, sync_to_thread=False),
+        },
+        middleware=[Traced(), DefineMiddleware(KeyAuthentication, exclude=OPEN_PATHS)],
+        exception_handlers={
+            HTTPException: problems.on_http_error,
+            Refused: problems.on_refusal,
+            Behind: problems.on_behind,
+            Unavailable: problems.on_unavailable,
+            RecursionError: problems.on_unreadable,
+            UnicodeDecodeError: problems.on_unreadable,
+            **{gone: problems.on_unavailable for gone in GONE},
+            Exception: problems.on_fault,
+        },
+        request_class=StrictRequest,
+        request_max_body_size=MAX_BODY,
+        openapi_config=openapi.config(),
+        logging_config=None,
+    )
+
+
+def context_of(request: Request[Any, Any, Any]) -> Context:
+    context: Context = request.app.state["context"]
+    return context
+
+
+def tenant_of(request: Request[Caller, str, Any]) -> Tenant:
+    return request.user.tenant
+
+
+def origin_of(request: Request[Caller, str, Any]) -> Origin:
+    return Origin(actor=f"key:{request.user.key_id}", source="api", correlation=request.scope["state"]["request_id"])

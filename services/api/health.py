@@ -1,0 +1,49 @@
+"""Is it up, is it ready, how is it doing."""
+
+import asyncio
+
+from litestar import Controller, Response, get
+from litestar.di import NamedDependency
+from msgspec import Struct
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+
+from infra.context import Context
+from infra.database import GONE, queries
+
+READY_SECONDS = 3.0
+LAG = Gauge("rapport_projection_lag_events", "Events a process has still to read, over all tenants.", ["process"])
+PARKED = Gauge("rapport_parked_now", "Events parked now, over all tenants.", ["process"])
+
+
+class Health(Struct, frozen=True):
+    status: str
+
+
+class HealthController(Controller):
+    tags = ("Operation",)
+
+    @get("/health/live", summary="The process answers")
+    async def live(self) -> Health:
+        """200 as long as the process answers."""
+        return Health("live")
+
+    @get("/health/ready", summary="Ready for requests")
+    async def ready(self, context: NamedDependency[Context]) -> Response[Health]:
+        """200 when the database answers, else 503. A dead Valkey does not make it unready: nothing waits for it."""
+        try:
+            async with asyncio.timeout(READY_SECONDS), context.pool.acquire() as connection:
+                await connection.fetchval(queries("event_log").alive)
+        except GONE:
+            return Response(Health("the database does not answer"), status_code=503)
+        return Response(Health("ready"))
+
+    @get("/metrics", summary="Prometheus metrics", media_type="text/plain")
+    async def metrics(self, context: NamedDependency[Context]) -> Response[bytes]:
+        """Counters of this process, and how far the projections of all tenants are behind."""
+        async with context.pool.acquire() as connection:
+            rows = await connection.fetch(queries("projector").lags)
+        for process in {row["process"] for row in rows}:
+            mine = [row for row in rows if row["process"] == process]
+            LAG.labels(process).set(sum(row["lag"] for row in mine if row["live"]))
+            PARKED.labels(process).set(sum(row["parked"] for row in mine))
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,29 @@
+"""The network: the two halves and the channels."""
+
+from typing import Annotated
+
+from litestar import Controller, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+
+from infra.context import Context
+from infra.tenants import Tenant
+from infra.views import network
+from infra.views.network import NetworkView
+from services.api.parameters import After
+
+
+class NetworkController(Controller):
+    path = "/v1/network"
+    tags = ("Network",)
+
+    @get(summary="The two halves")
+    async def whole(
+        self,
+        context: NamedDependency[Context],
+        tenant: NamedDependency[Tenant],
+        limit: Annotated[int, QueryParameter(ge=0, le=200, description="People shown of each half.")] = 10,
+        after: After = None,
+    ) -> NetworkView:
+        """Who is online only, in person only, both, or known by name alone: counts, the strongest of each, channels."""
+        return await network.whole(context, tenant, limit=limit, after=after)
