@@ -560,12 +560,56 @@ async def answer_nudge(
     now = datetime.now(UTC)
 
     def decision(stored: list[tuple[Event, datetime]]) -> Decision:
-        state: nudges.Nudge | None = None
-        for event, at in stored:
-            state = nudges.evolve(state, event, at)
-        return Decision(nudges.decide(command, state, now=now))
+        return Decision(nudges.decide(command, _nudge(stored), now=now))
 
     return await decide(
         context, tenant, nudges.stream_of(nudge_id), decision, command=command,
         event_id=keyed_id(f"nudges/{nudge_id}/{type(command).__name__}", idempotency_key), origin=origin,
     )  # fmt: skip
+
+
+async def finish_nudge(
+    context: Context,
+    tenant: Tenant,
+    nudge_id: UUID,
+    *,
+    kind: touchpoints.Kind,
+    channel: str,
+    occurred_at: datetime,
+    minutes: int | None,
+    note: str | None,
+    origin: Origin,
+) -> Done:
+    """Done elsewhere: what was done is recorded as a touchpoint, once, and the nudge is done by it.
+
+    Raises NotFound, Invalid; Refused when the nudge ended otherwise.
+    """
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        stored = await read_stream(context, tenant, connection, nudges.stream_of(nudge_id))
+    state = _nudge(stored)
+    if state is None:
+        raise NotFound("there is no such nudge")
+    if state.state not in nudges.OPEN and state.state != "done":
+        raise Refused(f"this nudge is {state.state}")
+    fact = RecordTouchpoint(
+        kind=kind,
+        occurred_at=occurred_at,
+        channel=channel,
+        direction="mutual",
+        people=(Reference(contact_id=state.contact_id),),
+        minutes=minutes,
+        note=note,
+        source="nudge",
+        source_id=str(nudge_id),
+    )
+    [recorded] = await record_touchpoints(context, tenant, [fact], origin=origin)
+    if recorded.event_id is None or (recorded.problem is not None and not isinstance(recorded.problem, Conflict)):
+        raise recorded.problem or NotFound("there is no such contact")
+    return await answer_nudge(context, tenant, nudge_id, nudges.FinishNudge(recorded.event_id), origin=origin)
+
+
+def _nudge(stored: Iterable[tuple[Event, datetime]]) -> nudges.Nudge | None:
+    state: nudges.Nudge | None = None
+    for event, at in stored:
+        state = nudges.evolve(state, event, at)
+    return state

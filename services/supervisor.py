@@ -73,7 +73,8 @@ def alone(typed: Typed) -> Iterator[None]:
         try:
             held.enter_context(data.locked("up", wait=False))
         except BlockingIOError:
-            raise NotStarted(f"Rapport already runs on {data.root}, at {state(data).address}.") from None
+            where = state(data).address or "an address not known yet"
+            raise NotStarted(f"Rapport already runs with the data folder {data.root}, at {where}.") from None
         for leftover in filter(None, (state(data).api, state(data).worker)):
             stop_if_ours(leftover, "services.cli")
         refuse_taken(typed.host, typed.port)

@@ -87,7 +87,7 @@ def _view(row: asyncpg.Record) -> NudgeView:
         reason=REASONS[row["kind"]](name or "this contact", numbers),
         numbers=numbers,
         touchpoint_ids=row["touchpoint_ids"],
-        question=QUESTIONS.get(row["question"]),
+        question=QUESTIONS.get(row["question"]) if row["state"] in ("suggested", "snoozed") else None,
         suggested_at=row["suggested_at"],
         expires_at=row["expires_at"],
         snoozed_until=row["snoozed_until"],

@@ -6,6 +6,7 @@ from uuid import UUID
 from litestar import Controller, Request, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import Struct
 
 from domain.contacts import AddContact, ChangeContact
 from infra import commands
@@ -21,6 +22,13 @@ from services.api.requests import idempotency_key
 
 Stage = Literal["named_only", "by_sight", "acquaintance", "familiar", "ally", "advocate"]
 Half = Literal["online_only", "in_person_only", "both", "named_only"]
+
+
+class ContactReceipt(Struct, frozen=True):
+    """The contact, and the position from which the views show the change."""
+
+    id: UUID
+    position: int
 
 
 class ContactController(Controller):
@@ -59,12 +67,12 @@ class ContactController(Controller):
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
-    ) -> ContactView:
+    ) -> ContactReceipt:
         """A person known by name or by an identity, with what is known of them. 409 when an identity is somebody's."""
         contact_id, done = await commands.add_contact(
             context, tenant, data, origin=origin, idempotency_key=idempotency_key(request)
         )
-        return await contacts.one(context, tenant, contact_id, after=done.position)
+        return ContactReceipt(contact_id, done.position)
 
     @get("/{contact_id:uuid}", summary="One contact")
     async def one(
@@ -86,13 +94,13 @@ class ContactController(Controller):
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
-    ) -> ContactView:
+    ) -> ContactReceipt:
         """Fields left out stay; identities and interests add. `If-Match: <version>` refuses a stale edit with 412."""
         done = await commands.change_contact(
             context, tenant, contact_id, data, origin=origin, idempotency_key=idempotency_key(request),
             expected_position=expected_version(request),
         )  # fmt: skip
-        return await contacts.one(context, tenant, contact_id, after=done.position)
+        return ContactReceipt(contact_id, done.position)
 
     @get("/{contact_id:uuid}/timeline", summary="A contact's touchpoints")
     async def timeline(

@@ -2,16 +2,15 @@
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
-from domain.errors import Conflict, NotFound
-from domain.nudges import NAMESPACE, AcceptNudge, Command, DismissNudge, FinishNudge, SnoozeNudge
-from domain.touchpoints import Kind, RecordTouchpoint, Reference
+from domain.nudges import AcceptNudge, Command, DismissNudge, SnoozeNudge
+from domain.touchpoints import Kind
 from infra import commands
 from infra.commands import Origin
 from infra.context import Context
@@ -31,6 +30,13 @@ class DoneElsewhere(Struct, frozen=True, forbid_unknown_fields=True):
     channel: Annotated[str, Meta(max_length=60)] = "in-person"
     minutes: Annotated[int, Meta(ge=0, le=14_400)] | None = None
     note: Annotated[str, Meta(max_length=10_000)] | None = None
+
+
+class NudgeReceipt(Struct, frozen=True):
+    """The nudge, and the position from which the list shows the answer."""
+
+    id: UUID
+    position: int
 
 
 class NudgeController(Controller):
@@ -59,7 +65,7 @@ class NudgeController(Controller):
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
         data: JSONBody[AcceptNudge | None] = None,
-    ) -> NudgeView:
+    ) -> NudgeReceipt:
         """Where the nudge asks "within reach?", `within_reach` answers: `no` and `unknown` end it, `yes` keeps it."""
         return await _answer(context, tenant, origin, request, nudge_id, data or AcceptNudge())
 
@@ -72,7 +78,7 @@ class NudgeController(Controller):
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
-    ) -> NudgeView:
+    ) -> NudgeReceipt:
         """It comes back `until` then, within 180 days."""
         return await _answer(context, tenant, origin, request, nudge_id, data)
 
@@ -85,7 +91,7 @@ class NudgeController(Controller):
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
         data: JSONBody[DismissNudge | None] = None,
-    ) -> NudgeView:
+    ) -> NudgeReceipt:
         """It does not come back for as long as its kind rests: 60 days for a meeting in person."""
         return await _answer(context, tenant, origin, request, nudge_id, data or DismissNudge())
 
@@ -98,34 +104,20 @@ class NudgeController(Controller):
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
         data: JSONBody[DoneElsewhere | None] = None,
-    ) -> NudgeView:
+    ) -> NudgeReceipt:
         """Records what was done as a touchpoint: a nudge is never done by a click alone. Twice records once."""
-        nudge = await nudges.one(context, tenant, nudge_id)
-        if nudge.done_by is not None:
-            return nudge
         told = data or DoneElsewhere()
-        fact = RecordTouchpoint(
-            kind=told.kind,
-            occurred_at=told.occurred_at or datetime.now(UTC),
-            channel=told.channel,
-            direction="mutual",
-            people=(Reference(contact_id=nudge.contact_id),),
-            minutes=told.minutes,
-            note=told.note,
-        )
-        key = f"done/{uuid5(NAMESPACE, str(nudge_id))}"
-        [recorded] = await commands.record_touchpoints(context, tenant, [fact], origin=origin, idempotency_key=key)
-        if recorded.problem is not None and not isinstance(recorded.problem, Conflict):
-            raise recorded.problem
-        if recorded.event_id is None:
-            raise NotFound("there is no such nudge")
-        return await _answer(context, tenant, origin, request, nudge_id, FinishNudge(recorded.event_id))
+        done = await commands.finish_nudge(
+            context, tenant, nudge_id, kind=told.kind, channel=told.channel, minutes=told.minutes, note=told.note,
+            occurred_at=told.occurred_at or datetime.now(UTC), origin=origin,
+        )  # fmt: skip
+        return NudgeReceipt(nudge_id, done.position)
 
 
 async def _answer(
     context: Context, tenant: Tenant, origin: Origin, request: Request[Any, Any, Any], nudge_id: UUID, command: Command
-) -> NudgeView:
+) -> NudgeReceipt:
     done = await commands.answer_nudge(
         context, tenant, nudge_id, command, origin=origin, idempotency_key=idempotency_key(request)
     )
-    return await nudges.one(context, tenant, nudge_id, after=done.position)
+    return NudgeReceipt(nudge_id, done.position)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import swagger_ui_bundle
+import swagger_ui
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import (
@@ -25,7 +25,7 @@ from litestar.router import Router
 
 from domain.touchpoints import RecordTouchpoint
 
-ASSETS = Path(swagger_ui_bundle.__file__).parent / "vendor"
+ASSETS = Path(swagger_ui.__file__).parent / "static"
 ASSETS_PATH = "/schema-assets"
 
 ONE = {

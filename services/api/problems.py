@@ -106,35 +106,33 @@ def on_fault(request: Request[Any, Any, Any], error: Exception) -> Response[byte
 
 def _validation(error: ValidationException) -> Problem:
     extra = error.extra if isinstance(error.extra, list) else []
-    errors = [
-        FieldError(_field_name(str(one.get("key", ""))), str(one.get("message", "")))
+    found = [
+        _plainly(str(one.get("message", "")), str(one.get("key", "")).removeprefix("data").removeprefix("."))
         for one in extra
         if isinstance(one, dict)
     ]
-    if not errors:
+    if not found:
         return Problem(type_uri("malformed"), "Malformed body", 400, error.detail)
-    first = errors[0]
-    detail, title = first.detail or error.detail, "The input is not valid"
-    return Problem(type_uri("invalid"), title, 400, detail, first.field or UNSET, errors if len(errors) > 1 else UNSET)
-
-
-def _field_name(key: str) -> str:
-    return key.removeprefix("data.").removeprefix("$.")
+    first = problem_of(found[0])
+    errors = [FieldError(one.field or "", one.reason) for one in found]
+    return msgspec.structs.replace(first, errors=errors if len(errors) > 1 else UNSET)
 
 
 def validation_problem(error: msgspec.ValidationError) -> Invalid:
-    """msgspec's message ends in the place: "... - at `$.with[0].email`"."""
+    """The refusal behind msgspec's message, which ends in the place: "... - at `$.with[0].email`"."""
     text, _, place = str(error).partition(" - at `")
-    field = place.rstrip("`").removeprefix("$").removeprefix(".") or None
-    unknown = "Object contains unknown field `"
-    if text.startswith(unknown):
-        name = text.removeprefix(unknown).rstrip("`")
-        return Invalid("there is no such field", field=f"{field}.{name}" if field else name)
-    missing = "Object missing required field `"
-    if text.startswith(missing):
-        name = text.removeprefix(missing).rstrip("`")
-        return Invalid("this field is required", field=f"{field}.{name}" if field else name)
-    return Invalid(text[:1].lower() + text[1:], field=field)
+    return _plainly(text, place.rstrip("`").removeprefix("$").removeprefix("."))
+
+
+def _plainly(text: str, place: str) -> Invalid:
+    for opening, reason in (
+        ("Object contains unknown field `", "there is no such field"),
+        ("Object missing required field `", "this field is required"),
+    ):
+        if text.startswith(opening):
+            name = text.removeprefix(opening).rstrip("`")
+            return Invalid(reason, field=f"{place}.{name}" if place else name)
+    return Invalid(text[:1].lower() + text[1:], field=place or None)
 
 
 NAMES = {
