@@ -64,17 +64,17 @@ async def keep(data: DataFolder) -> None:
             def note(_: Child | None = None) -> None:
                 write_state(data, postgres, valkey)
 
-            def ended(child: Child) -> None:
+            def postgres_ended(child: Child) -> None:
                 note()
-                stop_orphans(child)
+                clear(child.folder)
 
             note()
             hang_up()
             await first(
                 told.wait(),
                 last_user_gone(data, locks),
-                postgres.child.keep(ended=ended, ready=note),
-                valkey.child.keep(ended=ended, ready=note),
+                postgres.child.keep(ended=postgres_ended, ready=note),
+                valkey.child.keep(ended=note, ready=note),
             )
         note()
 
@@ -127,7 +127,7 @@ async def start_postgres(data: DataFolder) -> Server:
     account = postgres_account()
     binaries = programs(account)
     folder = cluster(data, binaries, account)
-    stop_leftovers("postgres", folder, signal.SIGINT)
+    clear(folder)
 
     def make(port: int) -> Child:
         settings = [f"--{name}={value}" for name, value in {**POSTGRES_SETTINGS, "port": port}.items()]
@@ -143,6 +143,12 @@ async def start_postgres(data: DataFolder) -> Server:
         )
 
     return await start_server(make, state(data).postgres_port)
+
+
+def clear(folder: Path) -> None:
+    """End what is left of a PostgreSQL that died, and remove its mark, whose process id may be anybody's by now."""
+    stop_leftovers("postgres", folder, signal.SIGINT)
+    (folder / "postmaster.pid").unlink(missing_ok=True)
 
 
 def postgres_answers(child: Child) -> bool:
@@ -172,12 +178,6 @@ async def start_valkey(data: DataFolder) -> Server:
         )
 
     return await start_server(make, state(data).valkey_port)
-
-
-def stop_orphans(child: Child) -> None:
-    """PostgreSQL's own children keep a new server from starting for as long as they live."""
-    if child.name == "PostgreSQL":
-        stop_leftovers("postgres", child.folder, signal.SIGINT)
 
 
 if __name__ == "__main__":

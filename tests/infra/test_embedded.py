@@ -1,0 +1,197 @@
+"""Real servers, killed for real."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+from redis import Redis
+
+from infra import cluster, embedded
+from infra.data_folder import DataFolder, DataFolderError
+from infra.embedded import EmbeddedError
+
+PROJECT = Path(__file__).parents[2]
+USER = "import sys; from pathlib import Path; from infra import embedded; from infra.data_folder import DataFolder\n"
+
+
+async def ask(url: str, query: str) -> object:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close()
+
+
+def postgres_of(url: str) -> str:
+    return url.replace("/rapport", "/postgres")
+
+
+def ping(url: str) -> bool:
+    with Redis.from_url(url) as client:
+        return client.ping()
+
+
+def processes(data: DataFolder) -> list[psutil.Process]:
+    """All that has to do with this data folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = " ".join(process.info["cmdline"] or [])
+        if str(data.root) in words and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+async def test_the_servers_answer_while_they_are_used_and_leave_nothing_behind(data):
+    with embedded.servers(data) as servers:
+        assert await ask(postgres_of(servers.admin_url), "SHOW fsync") == "on"
+        assert await ask(postgres_of(servers.admin_url), "SHOW synchronous_commit") == "on"
+        assert ping(servers.redis_url)
+        assert len(processes(data)) >= 2
+    assert processes(data) == []
+
+
+async def test_the_database_is_migrated_and_the_application_can_log_in(data):
+    with embedded.servers(data) as servers:
+        embedded.prepare(data, servers)
+        embedded.prepare(data, servers)
+        assert await ask(servers.database_url, "SELECT current_user") == "rapport_app"
+        assert not await ask(servers.database_url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+
+
+async def test_data_and_ports_are_the_same_the_next_time(data):
+    with embedded.servers(data) as before:
+        await ask(postgres_of(before.admin_url), "CREATE TABLE kept AS SELECT 42 AS answer")
+    with embedded.servers(data) as after:
+        assert after == before
+        assert await ask(postgres_of(after.admin_url), "SELECT answer FROM kept") == 42
+
+
+async def test_a_port_that_was_taken_meanwhile_is_given_up(data):
+    with embedded.servers(data):
+        port = embedded.state(data).postgres_port
+    with socket.create_server(("127.0.0.1", port)), embedded.servers(data) as servers:
+        assert embedded.state(data).postgres_port != port
+        assert await ask(postgres_of(servers.admin_url), "SELECT 1") == 1
+
+
+def test_a_second_user_shares_the_servers_and_the_last_one_stops_them(data):
+    with embedded.servers(data) as first:
+        pids = embedded.state(data)
+        second = embedded.servers(data)
+        assert second.__enter__() == first
+        assert embedded.state(data) == pids
+    assert ping(first.redis_url)
+    second.__exit__(None, None, None)
+    assert processes(data) == []
+
+
+def test_many_users_at_once_start_one_pair(data):
+    script = USER + "with embedded.servers(DataFolder(Path(sys.argv[1]))) as s: print(s.redis_url)"
+    command = [sys.executable, "-c", script, str(data.root)]
+    users = [subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    told = [user.communicate()[0] for user in users]
+    assert [user.returncode for user in users] == [0, 0, 0, 0]
+    assert len(set(told)) == 1
+    assert processes(data) == []
+
+
+def test_a_user_that_is_killed_leaves_no_servers(data, eventually):
+    script = USER + "with embedded.servers(DataFolder(Path(sys.argv[1]))): print('there', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", script, str(data.root)]
+    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:
+        assert user.stdout.readline() == b"there\n"
+        user.kill()
+    eventually(lambda: processes(data) == [])
+
+
+async def test_a_killed_postmaster_is_started_again_with_its_data(data, eventually):
+    with embedded.servers(data) as servers:
+        await ask(postgres_of(servers.admin_url), "CREATE TABLE kept AS SELECT 42 AS answer")
+        killed = embedded.state(data).postgres
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: embedded.state(data).postgres not in (None, killed))
+        assert embedded.where(data) == servers
+        assert await ask(postgres_of(servers.admin_url), "SELECT answer FROM kept") == 42
+
+
+def test_a_killed_valkey_is_started_again(data, eventually):
+    with embedded.servers(data) as servers:
+        killed = embedded.state(data).valkey
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: embedded.state(data).valkey not in (None, killed))
+        assert ping(servers.redis_url)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+def test_a_killed_keeper_takes_its_servers_with_it(data, eventually):
+    with embedded.servers(data) as servers:
+        keeper = embedded.state(data).keeper
+        os.kill(keeper, signal.SIGKILL)
+        eventually(lambda: processes(data) == [])
+        embedded.start(data)
+        assert embedded.state(data).keeper != keeper
+        assert embedded.where(data) == servers
+        assert ping(servers.redis_url)
+
+
+async def test_what_a_crash_of_the_machine_left_behind_does_not_matter(data):
+    with embedded.servers(data):
+        pass
+    stale = data.root / "postgres" / "postmaster.pid"
+    stale.write_text(f"{os.getpid()}\n{stale.parent}\n1\n1\n\n127.0.0.1\n 1 1\nready\n")
+    with embedded.servers(data) as servers:
+        assert await ask(postgres_of(servers.admin_url), "SELECT 1") == 1
+
+
+def test_secrets_are_for_their_owner_alone(data):
+    data.create()
+    embedded.master_key(data)
+    with embedded.servers(data):
+        assert {file.stat().st_mode & 0o777 for file in data.keys.iterdir()} == {0o600}
+        assert data.keys.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lost_key_is_not_replaced_by_one_that_does_not_fit(data):
+    data.create()
+    embedded.master_key(data)
+    with embedded.servers(data):
+        pass
+    (data.keys / "master.key").unlink()
+    with pytest.raises(EmbeddedError, match=r"master\.key is gone"):
+        embedded.master_key(data)
+
+
+def test_a_server_that_does_not_start_says_why(data):
+    with embedded.servers(data):
+        pass
+    (data.root / "postgres" / "PG_VERSION").write_text("9\n")
+    with pytest.raises(EmbeddedError, match="PostgreSQL did not start(.|\n)*version"), embedded.servers(data):
+        pass
+    assert processes(data) == []
+
+
+def test_a_data_folder_that_cannot_be_made_is_refused():
+    with pytest.raises(DataFolderError, match="/proc/rapport"), embedded.servers(DataFolder(Path("/proc/rapport"))):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a PostgreSQL that runs as somebody else")
+async def test_root_may_keep_its_data_where_nobody_else_gets():
+    closed = Path(tempfile.mkdtemp(prefix="rapport-test-"))
+    data = DataFolder(closed / "data")
+    try:
+        with embedded.servers(data) as servers:
+            assert await ask(postgres_of(servers.admin_url), "SELECT 1") == 1
+            assert (data.root / "postgres").resolve().parent == cluster.OUTSIDE
+            assert closed.stat().st_mode & 0o777 == 0o700
+    finally:
+        shutil.rmtree((data.root / "postgres").resolve())
+        shutil.rmtree(closed)

@@ -1,0 +1,136 @@
+"""The whole road in one process, for tests: the API over a real database, and the workers' work beside it."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from infra import projector, tenants
+from infra.context import Context
+from infra.settings import Settings
+from services.api.app import create_app
+from services.workers.main import catch_up
+from tests.conftest import Database, Servers
+
+MASTER_KEY = b"a master key of 32 bytes, for us"
+WORK_EVERY = 0.02
+
+
+class Business:
+    """One tenant, seen through the API with its own key."""
+
+    def __init__(self, tenant_id: UUID, api_key: str, client: httpx.AsyncClient, context: Context) -> None:
+        self.tenant_id = tenant_id
+        self.api_key = api_key
+        self.client = client
+        self.context = context
+
+    async def get(self, path: str, **params: Any) -> Any:
+        """The answer of a read that succeeds."""
+        response = await self.client.get(path, params=params)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        return await self.client.post(path, json=body, headers=headers)
+
+    async def tell(self, *touchpoints: dict[str, Any]) -> list[dict[str, Any]]:
+        """Record touchpoints, all of them taken, and wait until every view has them."""
+        results: list[dict[str, Any]] = []
+        for start in range(0, len(touchpoints), 1000):
+            response = await self.client.post("/v1/touchpoints", json=list(touchpoints[start : start + 1000]))
+            assert response.status_code == 200, response.text
+            results += response.json()["results"]
+        assert [one for one in results if one["status"] == "rejected"] == []
+        await self.seen(max(one["position"] for one in results))
+        return results
+
+    async def seen(self, position: int) -> None:
+        """Wait until every projection has this position."""
+        await projector.reached(self.context, self.tenant_id, list(projector.PROJECTIONS), position, seconds=60)
+
+    async def settled(self) -> None:
+        """Wait until nothing is behind: projections and the nudge engine too."""
+        while True:
+            async with self.context.pool.acquire() as connection:
+                rows = await connection.fetch("SELECT tenant_id, lag FROM work_lags() WHERE lag > 0")
+            if all(row["tenant_id"] != self.tenant_id for row in rows):
+                return
+            await asyncio.sleep(WORK_EVERY)
+
+
+class Road:
+    def __init__(self, app: Litestar, context: Context) -> None:
+        self.app = app
+        self.context = context
+
+    @asynccontextmanager
+    async def client(self, api_key: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+        headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        transport = httpx.ASGITransport(app=self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://rapport", headers=headers, timeout=60) as client:
+            yield client
+
+    @asynccontextmanager
+    async def business(self, name: str = "Corner Bakery", **more: Any) -> AsyncIterator[Business]:
+        added = await tenants.add(self.context.pool, name=name, master=self.context.master, **more)
+        async with self.client(added.api_key) as client:
+            yield Business(added.tenant_id, added.api_key, client, self.context)
+
+
+@pytest.fixture(scope="session")
+def configured(database: Database, servers: Servers) -> Settings:
+    return Settings(database_url=database.app_url, redis_url=servers.redis_url, master_key=MASTER_KEY, log_level="error")
+
+
+@pytest.fixture(scope="session")
+async def road(configured: Settings) -> AsyncIterator[Road]:
+    """The API in this process, and the workers' work done beside it every 20 ms."""
+    app = create_app(configured)
+    opened, finished = asyncio.Event(), asyncio.Event()
+    serving = asyncio.create_task(_serve(app, opened, finished))
+    await asyncio.wait([serving, asyncio.create_task(opened.wait())], return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        await serving
+    yield Road(app, app.state["context"])
+    finished.set()
+    await serving
+
+
+async def _serve(app: Litestar, opened: asyncio.Event, finished: asyncio.Event) -> None:
+    """The application's lifespan has to begin and end in one task."""
+    async with app.lifespan():
+        worker = asyncio.create_task(_work(app.state["context"]))
+        opened.set()
+        await finished.wait()
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+
+
+async def _work(context: Context) -> None:
+    while True:
+        await catch_up(context)
+        await asyncio.sleep(WORK_EVERY)
+
+
+@pytest.fixture
+async def bakery(road: Road) -> AsyncIterator[Business]:
+    async with road.business("Corner Bakery", locality="Portland", time_zone="America/Los_Angeles") as business:
+        yield business
+
+
+@pytest.fixture
+async def florist(road: Road) -> AsyncIterator[Business]:
+    """The other tenant."""
+    async with road.business("Florist", locality="Berlin", country="DE", time_zone="Europe/Berlin") as business:
+        yield business
+
+
+def encoded_master_key() -> str:
+    return base64.b64encode(MASTER_KEY).decode()
