@@ -1,0 +1,97 @@
+"""What the command line prints for people: tables of contacts, halves and nudges."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from infra.views.contacts import ContactRow
+from infra.views.network import HalfView, NetworkView
+from infra.views.nudges import NudgeView
+from infra.views.strength import StrengthView
+
+STAGES = {
+    "named_only": "known by name",
+    "by_sight": "by sight",
+    "acquaintance": "know a little",
+    "familiar": "know well",
+    "ally": "ally",
+    "advocate": "recommends you",
+}
+HALVES = {"online_only": "online", "in_person_only": "in person", "both": "both", "named_only": "neither yet"}
+PARTS = {
+    "intensity": "often",
+    "reciprocity": "give & take",
+    "depth": "deep",
+    "breadth": "places",
+    "tenure": "time",
+    "advocacy": "advocacy",
+}
+
+
+def contacts(console: Console, rows: Iterable[ContactRow], time_zone: str) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("strength", "person", "stage", "online / in person", "last touch", "id"):
+        table.add_column(heading, justify="right" if heading == "strength" else "left", no_wrap=heading == "id")
+    for row in rows:
+        table.add_row(
+            f"{row.strength:.1f}", escape(title(row)), STAGES[row.stage], HALVES[row.half], day(row.last_touch_at, time_zone), str(row.id)
+        )
+    console.print(table)
+
+
+def strongest(console: Console, explained: Sequence[tuple[ContactRow, StrengthView]]) -> None:
+    """The strongest relationships with the parts their score adds up from."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("strength", justify="right")
+    table.add_column("person")
+    table.add_column("stage")
+    for heading in PARTS.values():
+        table.add_column(heading, justify="right")
+    for row, strength in explained:
+        parts = (f"{strength.parts[name].points:.1f}" for name in PARTS)
+        table.add_row(f"{strength.score:.1f}", escape(title(row)), STAGES[strength.stage], *parts)
+    console.print(table)
+
+
+def halves(console: Console, network: NetworkView) -> None:
+    for words, half in (
+        ("Online only", network.online_only),
+        ("In person only", network.in_person_only),
+        ("Both", network.both),
+        ("Known by name alone", network.named_only),
+    ):
+        if half.count or half is not network.named_only:
+            console.print(f"[bold]{words}[/] {half.count}: {escape(names(half)) or '-'}")
+
+
+def names(half: HalfView) -> str:
+    shown = ", ".join(one.name or "somebody" for one in half.items)
+    more = half.count - len(half.items)
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def nudges(console: Console, rows: Sequence[NudgeView], time_zone: str) -> None:
+    if not rows:
+        console.print("No nudges now. They come when something is worth doing.")
+    for row in rows:
+        asks = f" [italic]{escape(row.question)}[/]" if row.question else ""
+        console.print(f"[bold]Meet in person: {escape(row.contact_name or 'somebody')}[/]{asks}")
+        console.print(Padding(escape(row.reason), (0, 0, 0, 2)))
+        console.print(f"  [dim]until {day(row.expires_at, time_zone)}, from {len(row.touchpoint_ids)} touchpoints; {row.id}[/]")
+
+
+def title(row: ContactRow) -> str:
+    """The name, else the first handle."""
+    if row.name:
+        return row.name
+    return row.identities[0].handle if row.identities else "somebody"
+
+
+def day(at: datetime | None, time_zone: str) -> str:
+    """The day on the business's own calendar."""
+    return "never" if at is None else at.astimezone(ZoneInfo(time_zone)).date().isoformat()
