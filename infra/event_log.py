@@ -17,7 +17,7 @@ import structlog
 from msgspec import Struct
 from prometheus_client import Counter, Histogram
 
-from infra.database import GONE, Connection, Pool, queries
+from infra.database import GONE, Connection, Pool, in_tenant, queries
 
 Judgement = Literal[
     "recorded", "duplicate", "conflict", "contact_moved", "stale", "subject_erased", "no_such_tenant", "busy"
@@ -260,3 +260,10 @@ def _take(queue: deque[_Waiting]) -> list[_Waiting]:
 def _fail(waiting: _Waiting, error: Exception) -> None:
     if not waiting.verdict.done():
         waiting.verdict.set_exception(error)
+
+
+async def head(pool: Pool, tenant_id: UUID) -> int | None:
+    """The last position of a tenant's log; None where there is no such tenant."""
+    async with in_tenant(pool, tenant_id) as connection:
+        position: int | None = await connection.fetchval(queries("event_log").position, tenant_id)
+    return position

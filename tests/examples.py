@@ -1,0 +1,67 @@
+"""One valid example of each event."""
+
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+from domain import channels, contacts, nudges, touchpoints
+from domain.event import Event, Personal
+
+ANA = UUID("01990000-0000-7000-8000-00000000000a")
+BEN = UUID("01990000-0000-7000-8000-00000000000b")
+COFFEE = UUID("01990000-0000-7000-8000-0000000000c0")
+NUDGE = UUID("01990000-0000-7000-8000-0000000000d0")
+NOON = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)
+
+RECORDED = touchpoints.TouchpointRecorded(
+    touchpoint_id=COFFEE,
+    kind="meeting",
+    channel="cafe",
+    direction="mutual",
+    contact_ids=(ANA, BEN),
+    act="give",
+    about="them",
+    minutes=45,
+    depth=2,
+    audience=2,
+    automated=False,
+    topics=("flour",),
+    source="notebook",
+    source_id="1",
+)
+CHAMBER = channels.Channel(
+    slug="chamber", name="Chamber of Commerce", realm="physical", role="outpost", access="members", topics=("trade",)
+)
+
+EVENTS: tuple[Event, ...] = (
+    RECORDED,
+    touchpoints.TouchpointStruck(touchpoint_id=COFFEE, struck=RECORDED),
+    contacts.ContactAdded(contact_id=ANA),
+    contacts.ContactNamed(contact_id=ANA),
+    contacts.IdentityNoted(contact_id=ANA, platform="email"),
+    contacts.LocalityNoted(contact_id=ANA),
+    contacts.RelationNoted(contact_id=ANA, relation="supplier"),
+    contacts.InterestNoted(contact_id=ANA, learned_at="chamber", in_confidence=True),
+    contacts.ReachNoted(contact_id=ANA, within_reach="yes"),
+    contacts.RelationshipStated(
+        contact_id=ANA, known_since=date(2020, 1, 1), how_often="monthly", how_close="ally", by="owner"
+    ),
+    contacts.RelationshipClosed(contact_id=ANA, ending="moved"),
+    channels.ChannelOpened(channel=CHAMBER),
+    channels.ChannelDescribed(channel=CHAMBER),
+    nudges.NudgeSuggested(
+        nudge_id=NUDGE,
+        contact_id=ANA,
+        kind="meet_in_person",
+        priority=2,
+        numbers={"score": 41.5},
+        touchpoint_ids=(COFFEE,),
+        expires_at=NOON,
+        question="within_reach",
+    ),
+    nudges.NudgeAccepted(nudge_id=NUDGE, contact_id=ANA),
+    nudges.NudgeSnoozed(nudge_id=NUDGE, contact_id=ANA, until=NOON),
+    nudges.NudgeDismissed(nudge_id=NUDGE, contact_id=ANA),
+    nudges.NudgeDone(nudge_id=NUDGE, contact_id=ANA, touchpoint_id=COFFEE),
+    nudges.NudgeExpired(nudge_id=NUDGE, contact_id=ANA),
+)
+PERSONAL = Personal(name="Ana", hint="the baker's sister", handle="ana@example.com", locality="Portland", topic="flour", note="hi")

@@ -1,0 +1,54 @@
+"""The docs cannot rot: their examples are sent, their words are the code's."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from domain import events
+from tests.road import Business
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def examples() -> list[str]:
+    return [
+        block for page in PAGES for block in re.findall(r"```json touchpoint\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    ]
+
+
+@pytest.mark.parametrize("example", examples())
+async def test_each_example_of_a_touchpoint_is_taken(bakery: Business, example: str):
+    [result] = await bakery.tell(json.loads(example))
+    assert result["status"] == "recorded"
+
+
+def test_there_are_examples():
+    assert len(examples()) >= 2
+
+
+def test_each_event_type_is_in_the_docs():
+    told = (ROOT / "docs" / "events.md").read_text()
+    assert [name for name in events.TYPES if f"`{name}`" not in told] == []
+
+
+def test_each_command_is_in_the_readme():
+    from services.cli import app
+
+    told = (ROOT / "README.md").read_text()
+    names = [name for name in app if not name.startswith("-")]
+    assert names
+    assert [name for name in names if f"rapport {name}" not in told] == []
+
+
+def test_each_link_leads_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_glossary_has_each_word_once():
+    words = re.findall(r"^\| ([^|]+?) \|", (ROOT / "docs" / "glossary.md").read_text(), flags=re.MULTILINE)[2:]
+    assert words == sorted(set(words), key=str.lower)
