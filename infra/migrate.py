@@ -50,10 +50,8 @@ def program() -> str:
 
 def as_libpq(url: str) -> str:
     """The url with libpq's default, which asyncpg shares and dbmate does not: TLS where the server has it."""
-    parts = urlsplit(url)
-    if "sslmode" in parse_qs(parts.query):
-        return url
-    return parts._replace(query="&".join(filter(None, [parts.query, "sslmode=prefer"]))).geturl()
+    query = urlsplit(url).query
+    return url if "sslmode" in parse_qs(query) else f"{url}{'&' if query else '?'}sslmode=prefer"
 
 
 def words(done: subprocess.CompletedProcess[str]) -> str:

@@ -1,5 +1,6 @@
 """TCP ports: which are free."""
 
+import os
 import socket
 
 
@@ -20,9 +21,10 @@ def refuse_taken(host: str, port: int) -> None:
     try:
         listen(host, port)
     except OSError as error:
+        why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
         other = port + 1 if port < 65535 else 8000
         raise PortTaken(
-            f"Nothing can listen on {host}, port {port}: {(error.strerror or str(error)).lower()}. "
+            f"Nothing can listen on {host}, port {port}: {why}. "
             f"Take another port: rapport up --port {other}, or make up PORT={other}."
         ) from None
 

@@ -151,9 +151,10 @@ def die_with_parent(parent: int, number: signal.Signals) -> None:
 
 def shorten(log: Path) -> None:
     """Move what a log holds aside when it is large. The writer keeps its open file, so that is emptied, not renamed."""
-    if log.stat().st_size > LARGEST_LOG:
-        shutil.copyfile(log, log.with_suffix(".log.1"))
-        os.truncate(log, 0)
+    with suppress(FileNotFoundError):  # somebody removed it
+        if log.stat().st_size > LARGEST_LOG:
+            shutil.copyfile(log, log.with_suffix(".log.1"))
+            os.truncate(log, 0)
 
 
 def stop_leftovers(program: str, folder: Path, number: signal.Signals) -> None:

@@ -5,13 +5,15 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 from cyclopts import App, CycloptsError, Parameter
 
 from domain.errors import Refused
-from infra import embedded, migrate, settings
+from infra import embedded, logs, migrate, settings
 from infra.data_folder import DataFolder, DataFolderError
 from infra.embedded import EmbeddedError
 from infra.migrate import MigrationError
@@ -23,8 +25,12 @@ REFUSALS = (Refused, SettingsError, DataFolderError, EmbeddedError, MigrationErr
 
 Data = Annotated[Path | None, Parameter(help="The data folder, instead of RAPPORT_DATA.")]
 Port = Annotated[int | None, Parameter(help="The API's port, instead of RAPPORT_PORT.")]
+Tenant = Annotated[UUID | None, Parameter(name="--tenant", help="The tenant's id; not needed where there is one only.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="For programs: JSON on standard output.")]
 
-app = App(name="rapport", help="The relationships of small businesses.", version_flags=[])
+app = App(name="rapport", help="The relationships of small businesses.", version=lambda: version("rapport"))
+businesses = App(name="tenant", help="The businesses.")
+app.command(businesses)
 
 
 def main() -> None:
@@ -46,6 +52,11 @@ def environ(data: Path | None, port: int | None = None) -> dict[str, str]:
     """The environment, with what was said on the command line."""
     said = {"RAPPORT_DATA": data, "RAPPORT_PORT": port}
     return {**os.environ, **{name: str(value) for name, value in said.items() if value is not None}}
+
+
+def quietly(configured: Settings) -> None:
+    """Commands that do a worker's work log as it does, warnings only: their output is for people."""
+    logs.configure("warning" if configured.log_level == "info" else configured.log_level)
 
 
 @contextmanager
@@ -80,6 +91,74 @@ def up(*, port: Port = None, demo: bool = True, data: Data = None) -> None:
         asyncio.run(supervisor.run(configured, own_servers=typed.database_url is not None, demo=demo))
 
 
+@app.command
+def demo(*, data: Data = None) -> None:
+    """The main job once: record a made-up bakery's touchpoints, and print what comes of them."""
+    with running(data) as configured:
+        from services import office
+
+        quietly(configured)
+        asyncio.run(office.run_demo(configured, DataFolder(configured.data).keys))
+
+
+@businesses.command(name="add")
+def tenant_add(
+    name: str,
+    /,
+    *,
+    country: Annotated[str, Parameter(help="ISO 3166 code: how phone numbers are read.")] = "US",
+    locality: Annotated[str | None, Parameter(help="The town: who lives there is within reach.")] = None,
+    time_zone: Annotated[str, Parameter(help="IANA name, such as Europe/Berlin.")] = "UTC",
+    json: Json = False,
+    data: Data = None,
+) -> None:
+    """Add a business; print its id and its API key, this once."""
+    with running(data) as configured:
+        from services import office
+
+        adding = office.add_tenant(
+            configured, name=name, country=country, locality=locality, time_zone=time_zone, as_json=json
+        )
+        asyncio.run(adding)
+
+
+@app.command
+def contacts(*, tenant: Tenant = None, limit: int = 20, json: Json = False, data: Data = None) -> None:
+    """List the strongest relationships."""
+    with running(data) as configured:
+        from services import office
+
+        asyncio.run(office.show_contacts(configured, tenant=tenant, limit=limit, as_json=json))
+
+
+@app.command
+def nudges(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> None:
+    """List what is worth doing now, with reasons."""
+    with running(data) as configured:
+        from services import office
+
+        asyncio.run(office.show_nudges(configured, tenant=tenant, as_json=json))
+
+
+@app.command
+def rebuild(projection: str, /, *, tenant: Tenant = None, data: Data = None) -> None:
+    """Make a projection anew beside the live one: contacts, timeline, network, relationships or nudges."""
+    with running(data) as configured:
+        from services import office
+
+        quietly(configured)
+        asyncio.run(office.rebuild(configured, projection=projection, tenant=tenant))
+
+
+@app.command
+def verify(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> int:
+    """Recompute the hash chain. Exit code 1 and the place when something was changed."""
+    with running(data) as configured:
+        from services import office
+
+        return asyncio.run(office.verify_all(configured, tenant=tenant, as_json=json))
+
+
 @app.command(name="migrate")
 def migrate_(*, data: Data = None) -> None:
     """Create the database where it is missing and bring it up to date."""
@@ -108,7 +187,7 @@ def worker(*, data: Data = None) -> None:
 
 
 @app.command
-def status(*, json: bool = False, data: Data = None) -> None:
+def status(*, json: Json = False, data: Data = None) -> None:
     """Say what runs, and where."""
     from services import status
 

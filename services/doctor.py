@@ -1,12 +1,10 @@
 """`rapport doctor`: what is wrong with this installation, in sentences that say what to do."""
 
 import asyncio
-import os
 import platform
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import asyncpg
 from msgspec import Struct

@@ -83,7 +83,7 @@ async def chosen(context: Context, tenant_id: UUID | None) -> Tenant:
     """The tenant named, or the only one there is. Raises Refused."""
     ids = await tenants.all_ids(context.pool)
     if tenant_id is None and len(ids) != 1:
-        raise Refused("There is no tenant yet: rapport tenant add NAME" if not ids else _which(ids))
+        raise Refused(_which(ids) if ids else "There is no tenant yet: rapport tenant add NAME")
     found = await tenants.load(context.pool, tenant_id or ids[0], master=context.master)
     if found is None:
         raise NotFound(f"There is no tenant {tenant_id}.")
@@ -103,7 +103,7 @@ async def rebuild(configured: Settings, *, projection: str, tenant: UUID | None)
         with _progress("rebuilding") as progress:
             for tenant_id in ids:
                 await _rebuild_one(context, tenant_id, projection, progress)
-    print(f"{projection}: rebuilt for {len(ids)} tenant{'s' if len(ids) != 1 else ''}.")
+    print(f"{projection}: rebuilt for {len(ids)} tenant(s).")
     return 0
 
 
@@ -143,7 +143,7 @@ async def verify_all(configured: Settings, *, tenant: UUID | None, as_json: bool
     for one in broken:
         print(f"tenant {one.tenant_id}, position {one.broken_at}: {one.what}", file=sys.stderr)
     if not broken and not as_json:
-        print(f"{sum(one.events for one in found)} events of {len(found)} tenants: all as they were written.")
+        print(f"{sum(one.events for one in found)} events, {len(found)} tenant(s): all as they were written.")
     return 1 if broken else 0
 
 
@@ -162,6 +162,7 @@ def _progress(doing: str) -> Progress:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        disable=not sys.stderr.isatty(),
     )
 
 

@@ -35,12 +35,12 @@ PARTS = {
 
 def contacts(console: Console, rows: Iterable[ContactRow], time_zone: str) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("strength", "person", "stage", "online / in person", "last touch", "id"):
-        table.add_column(heading, justify="right" if heading == "strength" else "left", no_wrap=heading == "id")
+    table.add_column("strength", justify="right")
+    for heading in ("person", "stage", "known", "last touch"):
+        table.add_column(heading, no_wrap=heading != "person")
     for row in rows:
-        table.add_row(
-            f"{row.strength:.1f}", escape(title(row)), STAGES[row.stage], HALVES[row.half], day(row.last_touch_at, time_zone), str(row.id)
-        )
+        last = day(row.last_touch_at, time_zone)
+        table.add_row(f"{row.strength:.1f}", escape(title(row)), STAGES[row.stage], HALVES[row.half], last)
     console.print(table)
 
 

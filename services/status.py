@@ -1,13 +1,18 @@
 """`rapport status`: what runs on a data folder, and where."""
 
+import asyncio
 import sys
 
+import asyncpg
 import msgspec
 from msgspec import Struct, field
 
 from infra import embedded
 from infra.data_folder import DataFolder
+from infra.database import GONE, open_pool
 from infra.settings import Typed
+from infra.views import work
+from infra.views.work import Lag
 from services import supervisor
 
 
@@ -28,7 +33,7 @@ class Status(Struct, frozen=True):
     admin_url: str | None
     redis_url: str | None
     processes: Processes
-    lags: list[str] = field(default_factory=list)
+    lags: list[Lag] = field(default_factory=list)
 
 
 def find(typed: Typed) -> Status:
@@ -36,12 +41,27 @@ def find(typed: Typed) -> Status:
     now = supervisor.state(data)
     if typed.database_url:
         processes = Processes(api=now.api, worker=now.worker)
-        return Status(now.address, typed.database_url, None, typed.redis_url, processes)
+        return Status(now.address, typed.database_url, None, typed.redis_url, processes, lags(typed.database_url))
     if not embedded.runs(data):
         return Status(now.address, None, None, None, Processes(api=now.api, worker=now.worker))
     servers, pids = embedded.where(data), embedded.state(data)
     processes = Processes(api=now.api, worker=now.worker, postgres=pids.postgres, valkey=pids.valkey)
-    return Status(now.address, servers.database_url, servers.admin_url, servers.redis_url, processes)
+    return Status(
+        now.address, servers.database_url, servers.admin_url, servers.redis_url, processes, lags(servers.database_url)
+    )
+
+
+def lags(database_url: str) -> list[Lag]:
+    """How far the work is behind; nothing where the database cannot say."""
+
+    async def ask() -> list[Lag]:
+        async with await open_pool(database_url, most=1) as pool:
+            return await work.lags(pool)
+
+    try:
+        return asyncio.run(ask())
+    except (*GONE, asyncpg.PostgresError):
+        return []
 
 
 def show(status: Status, *, as_json: bool) -> None:
@@ -60,6 +80,12 @@ def show_table(status: Status) -> None:
     for name, pid in msgspec.structs.asdict(status.processes).items():
         table.add_row(name, str(pid or "-"), without_password(where.get(name)))
     Console().print(table)
+    behind = [f"{one.process} {one.lag} events" for one in status.lags if one.lag]
+    parked = [f"{one.process} {one.parked}" for one in status.lags if one.parked]
+    if status.lags:
+        Console().print(f"Behind: {', '.join(behind) or 'nothing'}.")
+    if parked:
+        Console().print(f"[red]Parked events, which a projection could not take: {', '.join(parked)}. The worker's log says why.[/]")
 
 
 def without_password(url: str | None) -> str:

@@ -21,7 +21,6 @@ from infra.processes import Child, first, stop_if_ours
 from infra.settings import Settings, Typed
 
 STATE = "processes.json"
-DEMO_KEY = "demo.key"
 PATIENCE, GRACE = 60.0, 10.0  # seconds to answer for the first time; seconds to finish requests
 
 READY = """
@@ -180,19 +179,13 @@ async def keep_servers(data: DataFolder) -> None:
 
 
 async def first_key(configured: Settings, data: DataFolder, *, demo: bool) -> str | None:
-    """The API key of the demo tenant, made at the first start and then kept: each start prints the same one."""
-    from infra import tenants
-    from infra.database import open_pool
+    """The API key of the made-up business, which is recorded at the first start: each start prints the same one."""
+    from services import office
 
     if not demo:
         return None
-    kept = data.keys / DEMO_KEY
-    async with await open_pool(configured.database_url) as pool:
-        book = tenants.KeyBook(pool, master=configured.master_key)
-        if not kept.exists() or await book.tenant_of(kept.read_text()) is None:
-            new = await tenants.add(pool, name="Demo", master=configured.master_key)  # the demo's data is loaded here
-            replace(kept, new.api_key.encode())
-    return kept.read_text()
+    async with office.opened(configured) as context:
+        return (await office.ensure_demo(context, data.keys)).api_key
 
 
 def tell(configured: Settings, data: DataFolder, key: str | None) -> None:

@@ -90,20 +90,25 @@ def servers() -> Iterator[Servers]:
                 yield Servers(found.admin_url, found.redis_url)
 
 
+def another_database(url: str, name: str, *, as_who: str | None = None) -> str:
+    """The same server's, as the same role or as another one, `name:password`. A socket's url has no host."""
+    who, at, host = urlsplit(url).netloc.rpartition("@")
+    query = urlsplit(url).query
+    return f"postgresql://{as_who or who}{'@' if as_who else at}{host}/{name}{'?' if query else ''}{query}"
+
+
 @pytest.fixture(scope="session")
 async def database(servers: Servers) -> AsyncIterator[Database]:
     """A fresh one for the session, or for each worker of pytest-xdist."""
-    parts = urlsplit(servers.admin_url)
     name = f"rapport_test_{uuid4().hex}"
-    application = parts._replace(netloc=f"rapport_app:rapport@{parts.netloc.rpartition('@')[2]}", path=f"/{name}")
-    admin = parts._replace(path=f"/{name}")
-    connection = await asyncpg.connect(parts._replace(path="/postgres").geturl())
+    admin_url = another_database(servers.admin_url, name)
+    connection = await asyncpg.connect(another_database(servers.admin_url, "postgres"))
     try:
         await connection.execute("SELECT pg_advisory_lock(1)")  # the migration makes roles, which databases share
-        migrate.up(admin.geturl())
+        migrate.up(admin_url)
         await connection.execute("ALTER ROLE rapport_app PASSWORD 'rapport'")
         await connection.execute("SELECT pg_advisory_unlock(1)")
-        yield Database(admin.geturl(), application.geturl())
+        yield Database(admin_url, another_database(servers.admin_url, name, as_who="rapport_app:rapport"))
         await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:
         await connection.close()
@@ -112,6 +117,13 @@ async def database(servers: Servers) -> AsyncIterator[Database]:
 @pytest.fixture
 def data() -> Iterator[DataFolder]:
     """An empty data folder."""
+    with temporary_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def other_data() -> Iterator[DataFolder]:
+    """Another one."""
     with temporary_folder() as folder:
         yield folder
 

@@ -34,6 +34,10 @@ def postgres_of(url: str) -> str:
     return url.replace("/rapport", "/postgres")
 
 
+def place(data: DataFolder) -> Path:
+    return (data.root / "postgres").resolve()
+
+
 def ping(url: str) -> bool:
     with Redis.from_url(url) as client:
         return client.ping()
@@ -173,7 +177,7 @@ def test_a_server_that_does_not_start_says_why(data):
     with embedded.servers(data):
         pass
     (data.root / "postgres" / "PG_VERSION").write_text("9\n")
-    with pytest.raises(EmbeddedError, match="PostgreSQL did not start(.|\n)*version"), embedded.servers(data):
+    with pytest.raises(EmbeddedError, match=r"PostgreSQL did not start[\s\S]*version"), embedded.servers(data):
         pass
     assert processes(data) == []
 
@@ -190,8 +194,8 @@ async def test_root_may_keep_its_data_where_nobody_else_gets():
     try:
         with embedded.servers(data) as servers:
             assert await ask(postgres_of(servers.admin_url), "SELECT 1") == 1
-            assert (data.root / "postgres").resolve().parent == cluster.OUTSIDE
-            assert closed.stat().st_mode & 0o777 == 0o700
+            assert place(data).parent == cluster.OUTSIDE
+        assert os.stat(closed).st_mode & 0o777 == 0o700
     finally:
-        shutil.rmtree((data.root / "postgres").resolve())
+        shutil.rmtree(place(data))
         shutil.rmtree(closed)

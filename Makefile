@@ -1,0 +1,68 @@
+# Needs Python 3.11 or newer, make and a package index; all else is installed into .venv.
+
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+BIN := .venv/bin
+COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+# What pip was told about the package index, uv is told too.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+ifdef PIP_EXTRA_INDEX_URL
+export UV_INDEX ?= $(PIP_EXTRA_INDEX_URL)
+endif
+ifdef PIP_TRUSTED_HOST
+export UV_INSECURE_HOST ?= $(PIP_TRUSTED_HOST)
+endif
+ifdef PIP_CERT
+export SSL_CERT_FILE ?= $(PIP_CERT)
+endif
+
+.PHONY: help setup up demo test check lock clean
+
+help:
+	@echo "make up [PORT=8010]   set up, start everything, keep it running until Ctrl-C"
+	@echo "make demo             set up, fill a demo business with a year of touchpoints"
+	@echo "make setup            install into .venv; at once when nothing changed"
+	@echo "make test [ARGS=...]  all tests, against a real PostgreSQL and a real Valkey"
+	@echo "make check            style, types, layers"
+	@echo "make lock             renew the locked versions of all packages"
+	@echo "make clean            remove .venv and caches, never data"
+
+setup: .venv/.installed
+
+.venv/.installed: requirements.lock requirements-uv.lock pyproject.toml | $(BIN)/pip
+	@echo "Installing into .venv ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+$(BIN)/pip:
+	@test -n "$(PYTHON)" || { echo "Rapport needs Python 3.11 or newer, and none was found. Install one, or name it: make setup PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit("Rapport needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv
+
+up: .venv/.installed
+	@exec $(BIN)/rapport up $(if $(PORT),--port $(PORT))
+
+demo: .venv/.installed
+	@exec $(BIN)/rapport demo
+
+test: .venv/.installed
+	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
+
+check: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: .venv/.installed
+	$(BIN)/uv $(COMPILE) --upgrade --group dev pyproject.toml -o requirements.lock
+	echo uv | $(BIN)/uv $(COMPILE) --upgrade - -o requirements-uv.lock
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	find domain infra services tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,188 @@
+"""Rapport as its users run it, for tests that kill it: `rapport up` with all its processes, on a data folder of its own."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from inspect import isawaitable
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import httpx
+import psutil
+from redis.asyncio import Redis
+
+from infra import embedded
+from infra.data_folder import DataFolder
+from services import supervisor
+from tests.conftest import temporary_folder
+
+PROJECT = Path(__file__).parents[2]
+RAPPORT = [sys.executable, "-m", "services.cli"]
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_")}
+PATIENCE = 90.0  # seconds for what takes a few on an idle machine
+
+
+class Tenant(NamedTuple):
+    tenant_id: UUID
+    api_key: str
+
+
+class Done(NamedTuple):
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Up:
+    """One `rapport up`, its processes, and the commands beside it. Started again, it goes on with the same data."""
+
+    def __init__(self, data: DataFolder) -> None:
+        self.data = data
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.told: dict[str, Any] = {}
+
+    async def start(self) -> None:
+        said = self.data.root / "up.log"
+        command = [*RAPPORT, "up", "--no-demo", "--port", str(self.port), "--data", str(self.data.root)]
+        with said.open("wb") as log:
+            self.process = await asyncio.to_thread(
+                subprocess.Popen, command, cwd=PROJECT, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        await until(lambda: "Rapport runs at" in said.read_text() or self.ended)
+        assert not self.ended, said.read_text()
+        self.told = json.loads((await self.command("status", "--json")).out)
+        assert self.told["address"] == self.address
+        assert self.told["processes"] == self.pids()
+
+    @property
+    def ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+    async def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Tell `rapport up` to stop, and wait for its end; its exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return await asyncio.to_thread(self.process.wait, PATIENCE)
+
+    async def command(self, *words: str) -> Done:
+        """Another `rapport` command on the same data folder."""
+        running = await asyncio.create_subprocess_exec(
+            *RAPPORT, *words, "--data", str(self.data.root), cwd=PROJECT, env=ENVIRONMENT,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await asyncio.wait_for(running.communicate(), PATIENCE)
+        assert running.returncode is not None
+        return Done(running.returncode, out.decode(), err.decode())
+
+    async def tenant(self, name: str) -> Tenant:
+        done = await self.command("tenant", "add", name, "--json")
+        assert done.code == 0, done.err
+        told = json.loads(done.out)
+        return Tenant(UUID(told["tenant_id"]), told["api_key"])
+
+    def pids(self) -> dict[str, int | None]:
+        """What `rapport status` tells of its processes, without the second it takes to start; None while one is down."""
+        ours, servers = supervisor.state(self.data), embedded.state(self.data)
+        return {"api": ours.api, "worker": ours.worker, "postgres": servers.postgres, "valkey": servers.valkey}
+
+    def tell(self, name: str, number: signal.Signals) -> int | None:
+        """Send a signal to one of its processes, and say to which; None while that one is down."""
+        pid = self.pids()[name]
+        with suppress(psutil.NoSuchProcess):
+            if pid is not None and self.is_ours(process := psutil.Process(pid)):
+                process.send_signal(number)
+                return pid
+        return None
+
+    async def kill(self, name: str) -> int:
+        """SIGKILL one of its processes as soon as it is up; the pid that was."""
+        while True:
+            killed = self.tell(name, signal.SIGKILL)
+            if killed is not None:
+                return killed
+            await asyncio.sleep(0.02)
+
+    async def ready(self) -> None:
+        """Wait until every process runs and the API answers."""
+
+        async def answers() -> bool:
+            with suppress(httpx.TransportError):
+                return None not in self.pids().values() and (await client.get("/health/ready")).is_success
+            return False
+
+        async with httpx.AsyncClient(base_url=self.address, timeout=5) as client:
+            await until(answers)
+
+    def family(self) -> list[psutil.Process]:
+        """Every process that has to do with this data folder and is not a zombie."""
+        return [one for one in psutil.process_iter() if self.is_ours(one)]
+
+    def is_ours(self, process: psutil.Process) -> bool:
+        """By its command, its folder or its environment; the name of the data folder is nobody else's."""
+        with suppress(psutil.Error):
+            words = [*process.cmdline(), process.cwd(), process.environ().get("RAPPORT_DATA", "")]
+            ours = any(str(self.data.root) in word for word in words)
+            return ours and process.status() != psutil.STATUS_ZOMBIE
+        return False
+
+    @asynccontextmanager
+    async def superuser(self) -> AsyncIterator[asyncpg.Connection]:
+        connection = await asyncpg.connect(self.told["admin_url"], server_settings={"search_path": "rapport"})
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def forget_everything(self) -> None:
+        """FLUSHALL, when Valkey is there to hear it."""
+        with suppress(OSError):
+            async with Redis.from_url(self.told["redis_url"]) as valkey:
+                await valkey.flushall()
+
+
+@asynccontextmanager
+async def started() -> AsyncIterator[Up]:
+    """`rapport up` on an empty data folder; at the end nothing of it is left, however the test ended."""
+    with temporary_folder() as data:
+        up = Up(data)
+        try:
+            await up.start()
+            yield up
+            if not up.ended:
+                await up.stop()
+        finally:
+            leftovers = up.family()
+            for one in leftovers:
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
+            psutil.wait_procs(leftovers, timeout=5)
+
+
+async def until(question: Callable[[], bool | Awaitable[bool]], seconds: float = PATIENCE) -> float:
+    """Wait until something is so; how many seconds it took. Fails after `seconds`."""
+    began = time.monotonic()
+    while True:
+        answer = question()
+        if await answer if isawaitable(answer) else answer:
+            return time.monotonic() - began
+        assert time.monotonic() - began < seconds, f"it did not come to be so in {seconds} s"
+        await asyncio.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,123 @@
+"""The command `rapport`, called as a person calls it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra import embedded
+
+PROJECT = Path(__file__).parents[2]
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_")}
+OWN = {
+    "RAPPORT_DATABASE_URL": "postgresql://rapport_app@127.0.0.1:1/rapport",
+    "RAPPORT_REDIS_URL": "redis://127.0.0.1:1/0",
+    "RAPPORT_MASTER_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+}
+
+
+def rapport(*words: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "services.cli", *map(str, words)]
+    environment = {**ENVIRONMENT, **variables}
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("words", [["fly"], ["status", "--jason"], ["up", "--port", "eighty"], ["migrate", "--data"]])
+def test_a_wrong_call_is_a_usage_error(words):
+    done = rapport(*words)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["up", "migrate", "api", "worker", "status"])
+def test_a_misspelt_setting_stops_every_command(command, data):
+    done = rapport(command, "--data", data.root, RAPPORT_PROT="8010")
+    assert done.returncode == 1
+    assert done.stderr == "RAPPORT_PROT is not a setting. Did you mean RAPPORT_PORT? See docs/settings.md.\n"
+
+
+def test_a_port_out_of_range_is_refused_in_a_sentence(data):
+    done = rapport("up", "--port", 70000, "--data", data.root)
+    assert done.returncode == 1
+    assert done.stderr.startswith("RAPPORT_PORT cannot be used")
+    assert done.stderr.count("\n") == 1
+
+
+def test_own_servers_that_do_not_answer_are_named(data):
+    done = rapport("migrate", "--data", data.root, **OWN)
+    assert done.returncode == 1
+    assert "127.0.0.1:1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_migrate_starts_the_servers_and_stops_them(data):
+    done = rapport("migrate", "--data", data.root)
+    assert (done.returncode, done.stdout) == (0, "The database is up to date.\n")
+    assert not embedded.runs(data)
+
+
+def test_status_of_nothing(data):
+    done = rapport("status", "--json", "--data", data.root)
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {
+        "address": None,
+        "database_url": None,
+        "admin_url": None,
+        "redis_url": None,
+        "processes": {"api": None, "worker": None, "postgres": None, "valkey": None},
+        "lags": [],
+    }
+
+
+def test_status_tells_where_the_servers_are_and_shows_people_no_password(data):
+    with embedded.servers(data) as servers:
+        told = json.loads(rapport("status", "--json", "--data", data.root).stdout)
+        shown = rapport("status", "--data", data.root).stdout
+    assert (told["database_url"], told["admin_url"]) == (servers.database_url, servers.admin_url)
+    assert told["redis_url"] == servers.redis_url
+    assert told["processes"]["postgres"]
+    assert "rapport_app:" not in shown
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_good_installation(data):
+    assert rapport("migrate", "--data", data.root).returncode == 0
+    done = rapport("doctor", "--data", data.root, "--port", 18_123)
+    assert "WRONG" not in done.stdout
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"RAPPORT_PROT": "1"}, "Did you mean RAPPORT_PORT?"),
+        ({**OWN, "RAPPORT_MASTER_KEY": ""}, "RAPPORT_MASTER_KEY is missing"),
+        (OWN, "PostgreSQL cannot be reached"),
+        (OWN, "Valkey cannot be reached"),
+        ({"RAPPORT_HOST": "192.0.2.1"}, "Nothing can listen on 192.0.2.1"),
+    ],
+)
+def test_the_doctor_says_what_is_wrong(data, variables, says):
+    done = rapport("doctor", "--data", data.root, **variables)
+    assert done.returncode == 1
+    assert says in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_sees_secrets_that_others_can_read(data):
+    data.create()
+    embedded.master_key(data)
+    (data.keys / "master.key").chmod(0o644)
+    done = rapport("doctor", "--data", data.root, "--port", 18_123)
+    assert done.returncode == 1
+    assert "chmod go-rwx" in done.stdout
+
+
+async def test_the_doctor_warns_of_a_superuser(servers, data):
+    own = {**OWN, "RAPPORT_DATABASE_URL": servers.admin_url, "RAPPORT_REDIS_URL": servers.redis_url}
+    assert rapport("migrate", "--data", data.root, **own).returncode == 0
+    done = rapport("doctor", "--data", data.root, "--port", 18_123, **own)
+    assert done.returncode == 1
+    assert "superuser" in done.stdout

@@ -1,0 +1,67 @@
+"""The commands about tenants, as a person at a terminal meets them: real processes on a data folder of their own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from infra import embedded
+from infra.data_folder import DataFolder
+from tests.conftest import temporary_folder
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[DataFolder]:
+    with temporary_folder() as data:
+        data.create()
+        with embedded.servers(data):
+            yield data
+
+
+def rapport(folder: DataFolder, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "services.cli", *words, "--data", str(folder.root)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.slow
+def test_the_demo_tells_the_main_job_and_again_the_same(folder: DataFolder):
+    first = rapport(folder, "demo")
+    assert first.returncode == 0, first.stderr
+    for words in ("Ana Ferreira", "recommends you", "Online only 4", "In person only 3", "Both 4", "have never met"):
+        assert words in first.stdout
+    assert rapport(folder, "demo").stdout == first.stdout
+    assert "Mira Okafor" in rapport(folder, "contacts").stdout
+    assert "Meet in person" in rapport(folder, "nudges").stdout
+
+
+@pytest.mark.slow
+def test_a_tenant_is_added_and_its_log_verified_and_rebuilt(folder: DataFolder):
+    added = json.loads(rapport(folder, "tenant", "add", "Florist", "--country", "DE", "--json").stdout)
+    assert set(added) == {"tenant_id", "api_key"}
+    tenant = ("--tenant", added["tenant_id"])
+    assert json.loads(rapport(folder, "contacts", *tenant, "--json").stdout)["items"] == []
+    assert "Nobody yet" in rapport(folder, "contacts", *tenant).stdout
+    assert "all as they were written" in rapport(folder, "verify").stdout
+    assert json.loads(rapport(folder, "verify", *tenant, "--json").stdout)[0]["broken_at"] is None
+    assert "rebuilt" in rapport(folder, "rebuild", "contacts").stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("rebuild", "dreams"), 1, "There is no projection dreams"),
+        (("tenant", "add", "X", "--country", "ZZ"), 1, "ZZ is no country code"),
+        (("tenant", "add", "X", "--time-zone", "Mars/Base"), 1, "Mars/Base is no time zone"),
+        (("contacts", "--tenant", "01990000-0000-7000-8000-00000000000a"), 1, "There is no tenant"),
+        (("contacts", "--tenant", "nobody"), 2, ""),
+        (("verify", "--tenant", "01990000-0000-7000-8000-00000000000a"), 1, "There is no tenant"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(folder: DataFolder, words: tuple[str, ...], code: int, said: str):
+    done = rapport(folder, *words)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
