@@ -116,7 +116,10 @@ def opening_id(slug: str) -> UUID:
 
 
 def decide(command: DescribeChannel, channel: Channel | None) -> list[Event]:
-    """Open the channel as described, or describe it anew; nothing when it is so already."""
+    """Describe the channel, opening it first where need be; nothing when it is so already.
+
+    The opening is always that of the table: whoever opens it says the same, and what a person says stays.
+    """
     was = channel or by_table(check_slug(command.slug, field="slug"))
     name = was.name if command.name is None else _text(command.name, field="name", longest=200)
     topics = (
@@ -132,7 +135,7 @@ def decide(command: DescribeChannel, channel: Channel | None) -> list[Event]:
         sensitive=was.sensitive if command.sensitive is None else command.sensitive,
     )
     if channel is None:
-        return [ChannelOpened(channel=described)]
+        return [opened(was.slug), ChannelDescribed(channel=described)]
     return [] if described == channel else [ChannelDescribed(channel=described)]
 
 

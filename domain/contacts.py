@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from domain.channels import check_slug
 from domain.errors import Invalid, NotFound
 from domain.event import Event, Personal
 
@@ -104,7 +105,9 @@ class IdentityGiven(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InterestGiven(Struct, frozen=True, forbid_unknown_fields=True):
-    topic: Annotated[str, Meta(min_length=1, max_length=80)]
+    """What they care about, the slug of the channel where that was learned, and whether in confidence."""
+
+    topic: Annotated[str, Meta(max_length=80)]
     learned_at: Annotated[str, Meta(max_length=60)] | None = None
     in_confidence: bool = False
 
@@ -117,7 +120,10 @@ class Stated(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AddContact(Struct, frozen=True, forbid_unknown_fields=True):
-    """A person the tenant knows: at least a name or one identity."""
+    """A person the business knows: at least a name or one identity.
+
+    `hint` tells people of one name apart. `stated` is what the owner says of a relationship older than the log.
+    """
 
     name: Name | None = None
     hint: Name | None = None
@@ -129,7 +135,10 @@ class AddContact(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChangeContact(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be otherwise; a field left out stays, `null` takes locality or relation away. Lists add to what is there."""
+    """What is to be otherwise: a field left out stays, lists add to what is there.
+
+    `null` takes locality or relation away. `within_reach`: whether one can meet in person. `closed` ends all nudges.
+    """
 
     name: Name | UnsetType = UNSET
     identities: Annotated[tuple[IdentityGiven, ...], Meta(max_length=50)] = ()
@@ -208,16 +217,26 @@ def _placing(command: ChangeContact, contact: Contact) -> list[Event]:
 
 
 def _interests(command: ChangeContact, contact: Contact) -> list[Event]:
+    told = [_interest(given, at=f"interests[{n}]") for n, given in enumerate(command.interests)]
     return [
         InterestNoted(
             contact_id=contact.contact_id,
-            learned_at=given.learned_at,
-            in_confidence=given.in_confidence,
-            personal=Personal(topic=given.topic.strip()),
+            learned_at=learned_at,
+            in_confidence=in_confidence,
+            personal=Personal(topic=topic),
         )
-        for given in dict.fromkeys(command.interests)
-        if (given.topic.strip(), given.learned_at, given.in_confidence) not in contact.interests
+        for topic, learned_at, in_confidence in dict.fromkeys(told)
+        if (topic, learned_at, in_confidence) not in contact.interests
     ]
+
+
+def _interest(given: InterestGiven, *, at: str) -> tuple[str, str | None, bool]:
+    topic = given.topic.strip()
+    if not topic:
+        raise Invalid("a topic says something", field=f"{at}.topic")
+    if given.learned_at is not None:
+        check_slug(given.learned_at, field=f"{at}.learned_at")
+    return topic, given.learned_at, given.in_confidence
 
 
 def _standing(command: ChangeContact, contact: Contact) -> list[Event]:

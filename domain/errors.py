@@ -2,7 +2,7 @@
 
 
 class Refused(Exception):
-    """A rule forbids it."""
+    """a rule forbids it"""
 
     def __init__(self, reason: str | None = None, *, field: str | None = None) -> None:
         self.reason = reason or (type(self).__doc__ or "").strip()
@@ -11,20 +11,20 @@ class Refused(Exception):
 
 
 class Invalid(Refused):
-    """The input is not what the field takes."""
+    """this is not what the field takes"""
 
 
 class NotFound(Refused):
-    """There is nothing of that id."""
+    """there is nothing of that id"""
 
 
 class Conflict(Refused):
-    """The same id was used before with other content."""
+    """the same id was used before, with other content"""
 
 
 class Stale(Refused):
-    """Somebody changed it after you read it: read it again."""
+    """somebody changed it after you read it: read it again"""
 
 
 class Erased(Refused):
-    """This person was erased."""
+    """this person was erased"""

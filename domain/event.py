@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class Personal(Struct, frozen=True, omit_defaults=True):
-    """The personal fields an event may have. Stored sealed under the keys of the event's subjects, never in its body."""
+    """The personal fields an event may have. Stored sealed under the keys of its subjects, never in its body."""
 
     name: str | None = None
     hint: str | None = None

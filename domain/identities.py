@@ -1,7 +1,8 @@
 """A contact's name in one place: how it is written once, whatever form it was given in."""
 
 import re
-from urllib.parse import urlsplit
+from unicodedata import normalize
+from urllib.parse import parse_qs, urlsplit
 
 import phonenumbers
 
@@ -10,6 +11,19 @@ from domain.errors import Invalid
 MAX_HANDLE = 320
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 PLATFORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
+ADDRESS = re.compile(r"[a-z]+://|www\.|[\w-]+(\.[\w-]+)+/", flags=re.IGNORECASE)
+
+# Where a platform's profiles live, beside hosts that bear its name; and what stands before the handle there.
+HOSTS = {
+    "bluesky": {"bsky.app"},
+    "facebook": {"fb.com", "m.me"},
+    "telegram": {"t.me"},
+    "twitter": {"x.com", "mobile.x.com"},
+    "whatsapp": {"wa.me"},
+    "x": {"twitter.com", "mobile.twitter.com"},
+    "youtube": {"youtu.be"},
+}
+BEFORE_HANDLES = frozenset("add c channel company groups in p people profile pub school showcase u user users".split())
 
 
 def normalise(platform: str, handle: str, *, country: str) -> tuple[str, str]:
@@ -29,27 +43,28 @@ def normalise(platform: str, handle: str, *, country: str) -> tuple[str, str]:
 
 def email(address: str) -> str:
     """An e-mail address, trimmed and case-folded."""
-    folded = address.strip().casefold()
+    folded = normalize("NFC", address.strip()).casefold()
     if len(folded) > MAX_HANDLE or not EMAIL.fullmatch(folded):
         raise Invalid("this is not an e-mail address", field="email")
     return folded
 
 
 def phone(number: str, *, country: str) -> str:
-    """A phone number in E.164."""
+    """A phone number in E.164; behind one switchboard an extension tells people apart: `+15035550100;ext=12`."""
     try:
         parsed = phonenumbers.parse(number, country)
     except phonenumbers.NumberParseException as error:
         raise Invalid("this is not a phone number", field="phone") from error
     if not phonenumbers.is_possible_number(parsed):
         raise Invalid(f"this is not a phone number of {country}, nor one with a country code", field="phone")
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    plain = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return f"{plain};ext={parsed.extension}" if parsed.extension else plain
 
 
 def _handle(platform: str, handle: str) -> str:
     """`@Ana`, `ana` and `https://x.com/Ana?lang=en` are one handle; a Mastodon profile URL becomes `ana@its.host`."""
-    written = handle.strip()
-    if "://" in written or written.startswith("www."):
+    written = normalize("NFC", handle.strip())
+    if ADDRESS.match(written):
         written = _from_url(platform, written)
     written = written.removeprefix("@").casefold()
     if not written or len(written) > MAX_HANDLE or any(character.isspace() for character in written):
@@ -58,13 +73,18 @@ def _handle(platform: str, handle: str) -> str:
 
 
 def _from_url(platform: str, url: str) -> str:
+    """The handle in a profile's address; on a site that is not the platform's own, the address itself."""
     try:
         parts = urlsplit(url if "://" in url else f"https://{url}")
     except ValueError as error:
         raise Invalid("this is not the address of a profile", field="handle") from error
+    host = parts.netloc.casefold().removeprefix("www.")
     segments = [segment for segment in parts.path.split("/") if segment]
-    if not segments:
-        return parts.netloc
-    if platform == "mastodon" and segments[-1].startswith("@"):
-        return f"{segments[-1]}@{parts.netloc}"
-    return segments[-1]
+    named = next((segment for segment in segments if segment.startswith("@")), None)
+    if platform == "mastodon" and named:
+        return f"{named}@{host}"
+    if not segments or not (platform in host or host in HOSTS.get(platform, ())):
+        return "/".join([host, *segments])
+    if number := parse_qs(parts.query).get("id"):
+        return number[0]
+    return named or (segments[1] if len(segments) > 1 and segments[0].casefold() in BEFORE_HANDLES else segments[0])

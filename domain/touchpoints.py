@@ -44,11 +44,18 @@ class Reference(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
 
 
 class RecordTouchpoint(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One interaction, as the caller tells it. `occurred_at` needs its offset; it is kept in UTC."""
+    """One interaction, as the caller tells it.
+
+    `occurred_at` carries its offset; it is kept in UTC. `channel` is the slug of the place; an unknown one is opened.
+    `direction` is `out` for ours, `in` for theirs, `mutual` for both. `with` names the people; only a post, or what
+    has an `audience`, may be with nobody. `act` is what it did, `about` whose matter it was. A `depth`, 0 to 3, stands
+    above that of the kind. `audience` is how many it reached; `automated`, that no person wrote it. A `source` with
+    its `source_id` makes it safe to send twice.
+    """
 
     kind: Kind
     occurred_at: Annotated[datetime, Meta(tz=True)]
-    channel: Annotated[str, Meta(max_length=60, description="the slug of the place", examples=["chamber", "linkedin"])]
+    channel: Annotated[str, Meta(max_length=60, examples=["chamber", "linkedin"])]
     direction: Direction
     people: tuple[Reference, ...] = field(name="with", default=())
     act: Act | None = None
@@ -57,7 +64,7 @@ class RecordTouchpoint(Struct, frozen=True, omit_defaults=True, forbid_unknown_f
     depth: Annotated[int, Meta(ge=0, le=3)] | None = None
     audience: Annotated[int, Meta(ge=0, le=100_000_000)] | None = None
     automated: bool = False
-    topics: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=80)], ...], Meta(max_length=20)] = ()
+    topics: Annotated[tuple[Annotated[str, Meta(max_length=80)], ...], Meta(max_length=20)] = ()
     note: Annotated[str, Meta(max_length=10_000)] | None = None
     source: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
     source_id: Annotated[str, Meta(min_length=1, max_length=400)] | None = None
@@ -93,7 +100,7 @@ class TouchpointRecorded(Event, frozen=True, kw_only=True):
 
 
 class TouchpointStruck(Event, frozen=True, kw_only=True):
-    """It did not happen, or not so: it counts no more. Carries what was struck, so that each count can be taken back."""
+    """It did not happen, or not so: it counts no more. Carries what was struck, so that counts can be taken back."""
 
     TYPE: ClassVar[str] = "touchpoint.struck"
 
@@ -119,8 +126,11 @@ def check(command: RecordTouchpoint, *, now: datetime) -> RecordTouchpoint:
     """The command itself when it can be recorded as it stands; Invalid, naming the field, when not."""
     check_slug(command.channel)
     check_time(command.occurred_at, now=now)
-    if (command.source is None) != (command.source_id is None):
-        raise Invalid("source and source_id go together", field="source_id" if command.source else "source")
+    if command.source_id is not None and command.source is None:
+        raise Invalid("a source_id goes with its source", field="source")
+    for index, topic in enumerate(command.topics):
+        if not topic.strip():
+            raise Invalid("a topic says something", field=f"topics[{index}]")
     if len(command.people) > MAX_PEOPLE:
         raise Invalid(f"one touchpoint names at most {MAX_PEOPLE} people", field="with")
     if not command.people and command.kind != "post" and command.audience is None:

@@ -19,6 +19,8 @@ QUEUE = "rapport:bell"
 TASK = "wake"
 COALESCE_SECONDS = 0.01
 POLL_SECONDS = 0.02
+PATIENCE_SECONDS = 2
+STALE_SECONDS = 10  # an older ring says nothing: the workers have looked by themselves
 
 log = structlog.get_logger()
 UNRUNG = Counter("rapport_bell_failures", "Rings that did not reach Valkey. The sweep makes up for them.")
@@ -61,7 +63,8 @@ class Bell:
             await self._wanted.wait()
             self._wanted.clear()
             try:
-                await self._ring()
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._ring()
             except (RedisError, OSError, TimeoutError) as error:
                 UNRUNG.inc()
                 log.warning("bell_unreachable", error=type(error).__name__)
@@ -74,7 +77,7 @@ class Bell:
             self._redis = await arq.create_pool(
                 self._settings, job_serializer=_dumps, job_deserializer=json.loads, default_queue_name=QUEUE
             )
-        await self._redis.enqueue_job(TASK)
+        await self._redis.enqueue_job(TASK, _expires=STALE_SECONDS)
 
     async def _forget(self) -> None:
         redis, self._redis = self._redis, None

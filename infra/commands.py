@@ -16,13 +16,14 @@ import uuid_utils.compat as uuid_utils
 from msgspec import Struct
 
 from domain import channels, contacts, events, identities, nudges, touchpoints
+from domain.channels import ChannelOpened
 from domain.errors import Conflict, Erased, Invalid, NotFound, Refused, Stale
 from domain.event import Event
 from domain.touchpoints import RecordTouchpoint, Reference, TouchpointRecorded
 from infra import sealing
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
-from infra.event_log import Append, Claim, Draft, Verdict, append_now
+from infra.event_log import Append, Claim, Draft, Unstorable, Verdict, append_now
 from infra.tenants import Tenant
 
 BY_SOURCE = UUID("6f0f5d0e-63c0-4c7c-8f4e-6e1f0a6c1a04")
@@ -272,16 +273,26 @@ async def _append_round(
             sent.append((item, ids, append))
         except Refused as problem:
             results[item.index] = Recorded("rejected", problem=problem)
-    verdicts = await asyncio.gather(*(context.writer.append(append) for *_, append in sent))
+    verdicts = await asyncio.gather(*(_appended(context, append) for *_, append in sent))
     moved = []
     for (item, ids, _), verdict in zip(sent, verdicts, strict=True):
-        if verdict.judgement == "contact_moved":
+        if isinstance(verdict, Refused):
+            results[item.index] = Recorded("rejected", problem=verdict)
+        elif verdict.judgement == "contact_moved":
             moved.append(item)
         else:
             results[item.index] = _outcome(item, ids, verdict)
             if verdict.judgement == "recorded":
                 context.writer.learn_channel(room.tenant.tenant_id, item.command.channel)
     return moved
+
+
+async def _appended(context: Context, append: Append) -> Verdict | Refused:
+    """The verdict; a refusal for what the database does not take, so that its neighbours keep theirs."""
+    try:
+        return await context.writer.append(append)
+    except Unstorable:
+        return Invalid("this cannot be stored")
 
 
 def _outcome(item: _Item, ids: tuple[UUID, ...], verdict: Verdict) -> Recorded:
@@ -416,12 +427,17 @@ async def _decided(
     if subjects - keys.keys():
         raise Erased
     drafts = tuple(
-        draft(event, event_id if event is decided.events[-1] else uuid_utils.uuid7(), now, tenant, keys)
+        draft(event, event_id if event is decided.events[-1] else _beside_the_lead(event), now, tenant, keys)
         for event in decided.events
     )
     return Append(
         tenant.tenant_id, drafts, fingerprint, CANONICAL.encode(origin), decided.claims, wrapped, tuple(subjects)
     )
+
+
+def _beside_the_lead(event: Event) -> UUID:
+    """A new id, but a channel's opening has its own."""
+    return channels.opening_id(event.channel.slug) if isinstance(event, ChannelOpened) else uuid_utils.uuid7()
 
 
 async def read_stream(

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from msgspec import Struct
 
+from infra import tenants
 from infra.bell import Bell
 from infra.database import Pool, open_pool
 from infra.event_log import Writer
@@ -25,9 +26,13 @@ class Context(Struct, frozen=True):
 async def open_context(
     *, database_url: str, redis_url: str, master: bytes, connections: int = 12
 ) -> AsyncIterator[Context]:
-    """Everything open, and closed again at the end. A dead Valkey does not keep it from opening."""
+    """Everything open, and closed again at the end. A dead Valkey does not keep it from opening.
+
+    Raises WrongKey when the database was made under another master key.
+    """
     pool = await open_pool(database_url, least=2, most=connections)
     try:
+        await tenants.check_master(pool, master=master)
         async with Writer(pool) as writer, Bell(redis_url) as bell:
             yield Context(pool, writer, KeyRing(), KeyBook(pool, master=master), bell, master)
     finally:

@@ -23,7 +23,7 @@ else:
 HERE = Path(__file__).parent
 WALL_BREACHES = Counter("rapport_wall_breaches", "Connections handed out that still had a tenant set. Must stay 0.")
 
-# What a lost or restarting server looks like from here: worth trying again, never a fault of the caller.
+# What a lost, restarting or crowded server looks like from here: worth trying again, never a fault of the caller.
 GONE = (
     ConnectionError,
     TimeoutError,
@@ -32,6 +32,10 @@ GONE = (
     asyncpg.InterfaceError,
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.InsufficientResourcesError,
+    asyncpg.exceptions.LockNotAvailableError,
+    asyncpg.exceptions.TransactionRollbackError,
+    asyncpg.exceptions.TransactionTimeoutError,
+    asyncpg.exceptions.ReadOnlySQLTransactionError,
 )
 
 
@@ -64,11 +68,19 @@ async def open_pool(url: str, *, least: int = 1, most: int = 10) -> Pool:
 async def in_tenant(pool: Pool, tenant_id: UUID, *, seconds: int = 20) -> AsyncIterator[Connection]:
     """A transaction that sees and writes one tenant's rows only. No call to the outside belongs inside."""
     async with pool.acquire() as connection, connection.transaction():
-        found = await connection.fetchrow(queries("event_log").enter_tenant, str(tenant_id), f"{seconds}s")
-        if found is None or found["was"]:
-            WALL_BREACHES.inc()
-            raise WallBreach
+        await enter(connection, tenant_id, seconds=seconds)
         yield connection
+
+
+async def enter(connection: Connection, tenant_id: UUID, *, seconds: int) -> None:
+    """Make the running transaction the tenant's; `seconds` is the longest a statement of it may take.
+
+    Raises WallBreach when it was a tenant's already.
+    """
+    found = await connection.fetchrow(queries("event_log").enter_tenant, str(tenant_id), f"{seconds}s")
+    if found is None or found["was"]:
+        WALL_BREACHES.inc()
+        raise WallBreach
 
 
 class Queries:

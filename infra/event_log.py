@@ -6,12 +6,12 @@ its own transaction.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Literal, cast
 from uuid import UUID
 
-import asyncpg
 import stamina
 import structlog
 from msgspec import Struct
@@ -25,7 +25,7 @@ Judgement = Literal[
 
 BATCH_APPENDS = 512
 BATCH_EVENTS = 2_000
-BUSY_CONNECTIONS = 4
+WAITING_CONNECTIONS = 4
 MOST_CHANNELS = 100_000
 
 log = structlog.get_logger()
@@ -84,8 +84,12 @@ class Unavailable(Exception):
     """The database cannot be reached just now. Nothing is lost: the same append may be sent again."""
 
 
+class Unstorable(Exception):
+    """The database does not take this append, now or later. Nothing of it is stored."""
+
+
 async def append_now(connection: Connection, appends: Sequence[Append], *, waits: bool) -> list[Verdict]:
-    """One call of the database's `append`. With `waits` no head is passed over."""
+    """One call of the database's `append`. With `waits` it waits a moment for the heads that are held."""
     rows = await connection.fetch(queries("event_log").append, waits, *_arrays(appends))
     verdicts = [Verdict(cast(Judgement, row["verdict"]), row["found_position"], row["holder"]) for row in rows]
     for verdict in verdicts:
@@ -133,6 +137,10 @@ class _Waiting(Struct, eq=False):
     append: Append
     verdict: "asyncio.Future[Verdict]"
 
+    @property
+    def tenant_id(self) -> UUID:
+        return self.append.tenant_id
+
 
 class Writer:
     """Group commit: what arrives during one commit goes into the next. No timer.
@@ -146,20 +154,29 @@ class Writer:
         self._queue: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._lanes: dict[UUID, deque[_Waiting]] = {}
-        self._lane_tasks: set[asyncio.Task[None]] = set()
-        self._busy_connections = asyncio.Semaphore(BUSY_CONNECTIONS)
-        self._main: asyncio.Task[None] | None = None
+        self._turns = asyncio.Semaphore(WAITING_CONNECTIONS)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._open = False
         self._channels: set[tuple[UUID, str]] = set()
 
     async def __aenter__(self) -> "Writer":
-        self._main = asyncio.create_task(self._write_all())
+        self._open = True
+        self._start(self._write_queue())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._main is not None
-        for task in (self._main, *self._lane_tasks):
+        """What still waits is told so: it may or may not be recorded, and may be sent again."""
+        self._open = False
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(self._main, *self._lane_tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        _fail([*self._queue, *chain.from_iterable(self._lanes.values())], Unavailable("the process is stopping"))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def knows_channel(self, tenant_id: UUID, slug: str) -> bool:
         """Whether this process saw the channel open: it never closes, so its opening need not be sent again."""
@@ -171,69 +188,84 @@ class Writer:
         self._channels.add((tenant_id, slug))
 
     async def append(self, append: Append) -> Verdict:
-        """Its verdict, once it is durable. Raises Unavailable when the database is away for long."""
+        """Its verdict, once it is durable. Raises Unavailable when the database is away for long; Unstorable."""
+        if not self._open:
+            raise Unavailable("the process is stopping")
         waiting = _Waiting(append, asyncio.get_running_loop().create_future())
-        self._enqueue(waiting)
+        self._lanes.get(append.tenant_id, self._queue).append(waiting)
+        self._arrived.set()
         return await waiting.verdict
 
-    def _enqueue(self, waiting: _Waiting) -> None:
-        lane = self._lanes.get(waiting.append.tenant_id)
-        if lane is not None:
-            lane.append(waiting)
-            return
-        self._queue.append(waiting)
-        self._arrived.set()
-
-    async def _write_all(self) -> None:
+    async def _write_queue(self) -> None:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
             while self._queue:
-                for waiting in await self._write(_take(self._queue), waits=False):
-                    self._to_lane(waiting)
+                batch = _take(self._queue, self._lanes)
+                self._put_back(batch, await self._write(batch, waits=False))
+
+    def _put_back(self, batch: list[_Waiting], again: list[_Waiting]) -> None:
+        """To the front, or to a lane. The first of a tenant in a call is always judged, unless its head is held."""
+        first = {waiting.tenant_id: waiting for waiting in reversed(batch)}
+        held = {waiting.tenant_id for waiting in again if first[waiting.tenant_id] is waiting}
+        for waiting in again:
+            if waiting.tenant_id in held:
+                self._to_lane(waiting)
+        self._queue.extendleft(waiting for waiting in reversed(again) if waiting.tenant_id not in held)
 
     def _to_lane(self, waiting: _Waiting) -> None:
-        tenant_id = waiting.append.tenant_id
-        lane = self._lanes.get(tenant_id)
+        lane = self._lanes.get(waiting.tenant_id)
         if lane is None:
-            lane = self._lanes[tenant_id] = deque()
-            task = asyncio.create_task(self._write_lane(tenant_id, lane))
-            self._lane_tasks.add(task)
-            task.add_done_callback(self._lane_tasks.discard)
+            lane = self._lanes[waiting.tenant_id] = deque()
+            self._start(self._write_lane(waiting.tenant_id, lane))
         lane.append(waiting)
 
     async def _write_lane(self, tenant_id: UUID, lane: deque[_Waiting]) -> None:
-        async with self._busy_connections:
-            while lane:
-                lane.extendleft(reversed(await self._write(_take(lane), waits=True)))
-            del self._lanes[tenant_id]
+        """Until nothing of the tenant waits. Lanes take short turns: many held heads do not hold up a free one."""
+        while lane:
+            async with self._turns:
+                lane.extendleft(reversed(await self._write(_take(lane, {}), waits=True)))
+        del self._lanes[tenant_id]
 
     async def _write(self, batch: list[_Waiting], *, waits: bool) -> list[_Waiting]:
-        """Commit the batch; those to be sent again come back, in their order."""
+        """Commit the batch; those to be sent again come back, in their order. Every other one has its answer."""
         BATCHES.observe(len(batch))
         try:
-            verdicts = await self._send([waiting.append for waiting in batch], waits=waits)
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-            return await self._write_singly(batch, error, waits=waits)
-        except GONE as error:
-            for waiting in batch:
-                _fail(waiting, Unavailable(str(error)))
-            return []
-        again = []
-        for waiting, verdict in zip(batch, verdicts, strict=True):
-            if verdict.judgement == "busy":
-                again.append(waiting)
-            elif not waiting.verdict.done():
-                waiting.verdict.set_result(verdict)
-        return again
+            return await self._judge(batch, waits=waits)
+        except asyncio.CancelledError:
+            _fail(batch, Unavailable("the process is stopping"))
+            raise
 
-    async def _write_singly(self, batch: list[_Waiting], error: Exception, *, waits: bool) -> list[_Waiting]:
-        """One bad append must not take its neighbours with it."""
+    async def _judge(self, batch: list[_Waiting], *, waits: bool) -> list[_Waiting]:
+        if not batch:
+            return []
+        try:
+            verdicts = await self._send([waiting.append for waiting in batch], waits=waits)
+            judged = list(zip(batch, verdicts, strict=True))
+        except GONE as error:
+            _fail(batch, Unavailable(type(error).__name__))
+            return []
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the task that all callers wait for
+            return await self._judge_apart(batch, error, waits=waits)
+        for waiting, verdict in judged:
+            if verdict.judgement != "busy" and not waiting.verdict.done():
+                waiting.verdict.set_result(verdict)
+        return [waiting for waiting, verdict in judged if verdict.judgement == "busy"]
+
+    async def _judge_apart(self, batch: list[_Waiting], error: Exception, *, waits: bool) -> list[_Waiting]:
+        """One bad append must not take its neighbours with it: halve until it stands alone."""
         if len(batch) == 1:
             log.error("append_refused_by_the_database", error=type(error).__name__)
-            _fail(batch[0], error)
+            _fail(batch, Unstorable(type(error).__name__))
             return []
-        return [again for waiting in batch for again in await self._write([waiting], waits=waits)]
+        middle = len(batch) // 2
+        again = await self._judge(batch[:middle], waits=waits)
+        busy = {waiting.tenant_id for waiting in again}
+        later = [waiting for waiting in batch[middle:] if waiting.tenant_id not in busy]
+        again_later = {id(waiting) for waiting in await self._judge(later, waits=waits)}
+        return again + [
+            waiting for waiting in batch[middle:] if waiting.tenant_id in busy or id(waiting) in again_later
+        ]
 
     async def _send(self, appends: list[Append], *, waits: bool) -> list[Verdict]:
         """Again on a lost connection: the ids make it safe."""
@@ -244,22 +276,26 @@ class Writer:
         raise AssertionError("the retry gives verdicts or raises")
 
 
-def _take(queue: deque[_Waiting]) -> list[_Waiting]:
-    """The next batch, in order, up to 512 appends and about 2,000 events."""
+def _take(queue: deque[_Waiting], lanes: Mapping[UUID, deque[_Waiting]]) -> list[_Waiting]:
+    """The next batch, in order, up to 512 appends and about 2,000 events; what has a lane by now goes there."""
     batch: list[_Waiting] = []
     events = 0
     while queue and len(batch) < BATCH_APPENDS and events < BATCH_EVENTS:
         waiting = queue.popleft()
         if waiting.verdict.cancelled():
             continue
+        if waiting.tenant_id in lanes:
+            lanes[waiting.tenant_id].append(waiting)
+            continue
         batch.append(waiting)
         events += len(waiting.append.drafts)
     return batch
 
 
-def _fail(waiting: _Waiting, error: Exception) -> None:
-    if not waiting.verdict.done():
-        waiting.verdict.set_exception(error)
+def _fail(batch: Iterable[_Waiting], error: Exception) -> None:
+    for waiting in batch:
+        if not waiting.verdict.done():
+            waiting.verdict.set_exception(error)
 
 
 async def head(pool: Pool, tenant_id: UUID) -> int | None:

@@ -1,13 +1,17 @@
 """What a projection is to the projector."""
 
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import MsgspecError, Struct
 
 from domain.event import Event
+from domain.events import UnknownEvent
 from infra.database import Connection
+from infra.sealing import WrongKey
 
 
 class Stored(Struct, frozen=True):
@@ -41,3 +45,26 @@ class Projection(Struct, frozen=True):
     apply: Callable[[Connection, Batch], Awaitable[None]]
     follows: tuple[str, ...] = ()
     personal: bool = False
+
+
+async def attempted(connection: Connection, work: Awaitable[object]) -> str | None:
+    """Do the work within the running transaction: None, or with nothing of it written, what went wrong.
+
+    A lost connection goes on up.
+    """
+    try:
+        async with connection.transaction():
+            await work
+    except Exception as error:  # noqa: BLE001 - whatever went wrong here, others must go on; it is kept and tried again
+        if connection.is_closed():
+            raise
+        return told(error)
+    return None
+
+
+def told(error: Exception) -> str:
+    """What went wrong and where, without the values it went wrong with: they may be personal."""
+    if isinstance(error, UnknownEvent | MsgspecError | WrongKey):
+        return f"{type(error).__name__}: {error}"[:500]
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    return f"{type(error).__name__} at {Path(ours[-1].filename).name}:{ours[-1].lineno}"

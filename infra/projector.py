@@ -15,17 +15,19 @@ from msgspec import Struct
 from prometheus_client import Counter, Histogram
 
 from domain import events
+from domain.errors import NotFound
 from domain.event import Event
 from infra import nudge_engine, tenants
 from infra.commands import readable, subject_keys
 from infra.context import Context
-from infra.database import Connection, in_tenant, queries
-from infra.projection import Batch, Projection, Stored
+from infra.database import Connection, enter, in_tenant, queries
+from infra.projection import Batch, Projection, Stored, attempted
 from infra.projections import contacts, network, nudges, relationships, timeline
 from infra.tenants import Tenant
 
 BATCH = 2_000
 WAIT_SECONDS = 5.0
+WAITS = "waits for an earlier event of its stream"
 
 PROJECTIONS: dict[str, Projection] = {
     projection.name: projection
@@ -37,7 +39,7 @@ PROJECTIONS: dict[str, Projection] = {
         nudges.PROJECTION,
     )
 }
-ENGINE_FOLLOWS = ("contacts", "network", "relationships", "nudges")
+ENGINE_FOLLOWS = ("contacts", "timeline", "network", "relationships", "nudges")
 FOLLOWS = [(p.name, followed) for p in PROJECTIONS.values() for followed in p.follows] + [
     ("nudge_engine", followed) for followed in ENGINE_FOLLOWS
 ]
@@ -67,14 +69,21 @@ async def advance(context: Context) -> bool:
         if row is None:
             return False
         claimed = Claimed(**dict(row))
-        await connection.execute(queries("event_log").enter_tenant, str(claimed.tenant_id), "60s")
-        tenant = await tenants.load_in(connection, claimed.tenant_id, master=context.master)
+        await enter(connection, claimed.tenant_id, seconds=60)
         with ADVANCED.labels(claimed.process).time():
-            if claimed.process == "nudge_engine":
-                await nudge_engine.advance(context, connection, tenant, claimed.from_position, claimed.to_position)
-            else:
-                await _project(context, connection, tenant, claimed)
+            failure = await attempted(connection, _advance(context, connection, claimed))
+        if failure is not None:
+            log.error("process_stalled", process=claimed.process, tenant=str(claimed.tenant_id), error=failure)
+            await connection.execute(sql.stall, claimed.tenant_id, claimed.process, claimed.build, failure)
     return True
+
+
+async def _advance(context: Context, connection: Connection, claimed: Claimed) -> None:
+    tenant = await tenants.load_in(connection, claimed.tenant_id, master=context.master)
+    if claimed.process == "nudge_engine":
+        await nudge_engine.advance(context, connection, tenant, claimed.to_position)
+    else:
+        await _project(context, connection, tenant, claimed)
 
 
 async def _project(context: Context, connection: Connection, tenant: Tenant, claimed: Claimed) -> None:
@@ -83,16 +92,23 @@ async def _project(context: Context, connection: Connection, tenant: Tenant, cla
     rows = [row for row in rows if row["position"] <= claimed.to_position]
     through = rows[-1]["position"]
     waiting = await _parked_streams(connection, claimed, projection)
-    for row in rows:
-        if row["stream"] in waiting and row["type"] in projection.types:
-            await _park(connection, claimed, row, "waits for an earlier event of its stream")
-    mine = [row for row in rows if row["type"] in projection.types and row["stream"] not in waiting]
-    await _apply_all(context, connection, tenant, claimed, mine, through)
+    mine = [row for row in rows if _concerns(projection, row)]
+    for row in mine:
+        if row["stream"] in waiting:
+            await _park(connection, claimed, row, WAITS)
+    mine = [row for row in mine if row["stream"] not in waiting]
+    for row, failure in await _take(context, connection, tenant, claimed, mine, again=None):
+        await _park(connection, claimed, row, failure)
     await connection.execute(
         queries("projector").advance, claimed.tenant_id, claimed.process, claimed.build, through, 0
     )
     await _go_live_when_caught_up(connection, claimed, through)
     PROJECTED.labels(claimed.process).inc(len(mine))
+
+
+def _concerns(projection: Projection, row: asyncpg.Record) -> bool:
+    """Its own types; and those nobody knows yet, which may turn out to be."""
+    return row["type"] in projection.types or row["type"] not in events.TYPES
 
 
 async def _parked_streams(connection: Connection, claimed: Claimed, projection: Projection) -> set[str]:
@@ -103,54 +119,49 @@ async def _parked_streams(connection: Connection, claimed: Claimed, projection: 
     return {row["stream"] for row in rows}
 
 
-async def _apply_all(
+async def _take(
     context: Context,
     connection: Connection,
     tenant: Tenant,
     claimed: Claimed,
     rows: Sequence[asyncpg.Record],
-    through: int,
-) -> None:
-    """The whole batch at once; one by one when something in it cannot be taken, so that only that is parked."""
-    if not rows:
-        return
-    if await _applied(context, connection, tenant, claimed, rows, through, again=False) is None:
-        return
-    stopped: set[str] = set()
-    for row in rows:
-        error = "waits for an earlier event of its stream"
-        if row["stream"] not in stopped:
-            failure = await _applied(context, connection, tenant, claimed, [row], row["position"], again=False)
-            if failure is None:
-                continue
-            error = failure
-        stopped.add(row["stream"])
-        await _park(connection, claimed, row, error)
-
-
-async def _applied(
-    context: Context,
-    connection: Connection,
-    tenant: Tenant,
-    claimed: Claimed,
-    rows: Sequence[asyncpg.Record],
-    through: int,
     *,
-    again: bool,
-) -> str | None:
-    """None when the events were taken; else, with nothing written, what went wrong. A lost connection goes on up."""
+    again: int | None,
+) -> list[tuple[asyncpg.Record, str]]:
+    """Apply the events; those that cannot be taken come back, each with the reason, and those of their streams after them.
+
+    `again` is the position the build stands at, where these events were parked and lie before it.
+    """
+    if not rows:
+        return []
+    failure = await attempted(connection, _apply(context, connection, tenant, claimed, rows, again))
+    if failure is None:
+        return []
+    if len(rows) == 1:
+        log.warning("event_not_taken", projection=claimed.process, position=rows[0]["position"], error=failure)
+        return [(rows[0], failure)]
+    middle = len(rows) // 2
+    refused = await _take(context, connection, tenant, claimed, rows[:middle], again=again)
+    stopped = {row["stream"] for row, _ in refused}
+    waiting = [(row, WAITS) for row in rows[middle:] if row["stream"] in stopped]
+    later = [row for row in rows[middle:] if row["stream"] not in stopped]
+    return refused + waiting + await _take(context, connection, tenant, claimed, later, again=again)
+
+
+async def _apply(
+    context: Context,
+    connection: Connection,
+    tenant: Tenant,
+    claimed: Claimed,
+    rows: Sequence[asyncpg.Record],
+    again: int | None,
+) -> None:
     projection = PROJECTIONS[claimed.process]
-    try:
-        async with connection.transaction():
-            stored = await _decoded(context, connection, tenant, rows, personal=projection.personal)
-            batch = Batch(tenant.tenant_id, claimed.build, stored, through, datetime.now(UTC), again)
-            await projection.apply(connection, batch)
-    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, asyncpg.exceptions.OperatorInterventionError):
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with an event, the others must go on; it is parked
-        log.warning("events_not_taken", projection=claimed.process, events=len(rows), error=repr(error))
-        return f"{type(error).__name__}: {error}"[:500]
-    return None
+    stored = await _decoded(context, connection, tenant, rows, personal=projection.personal)
+    known = [one for one in stored if one.event.TYPE in projection.types]
+    through = rows[-1]["position"] if again is None else again
+    batch = Batch(tenant.tenant_id, claimed.build, known, through, datetime.now(UTC), again is not None)
+    await projection.apply(connection, batch)
 
 
 async def _decoded(
@@ -185,13 +196,13 @@ async def _park(connection: Connection, claimed: Claimed, row: asyncpg.Record, e
 
 
 async def retry_parked(context: Context) -> bool:
-    """Try the parked events of one build again, in order, stream by stream; False when none is due."""
+    """Try parked events of one build again, streams in order; False when none is due."""
+    sql = queries("projector")
     async with context.pool.acquire() as connection, connection.transaction():
-        row = await connection.fetchrow(queries("projector").claim_parked)
+        row = await connection.fetchrow(sql.claim_parked)
         if row is None:
             return False
-        await connection.execute(queries("event_log").enter_tenant, str(row["tenant_id"]), "60s")
-        sql = queries("projector")
+        await enter(connection, row["tenant_id"], seconds=60)
         position = await connection.fetchval(sql.position, row["tenant_id"], row["process"], row["build"])
         claimed = Claimed(**dict(row), from_position=position, to_position=position, live=True)
         await _retry(context, connection, claimed, position)
@@ -199,27 +210,30 @@ async def retry_parked(context: Context) -> bool:
 
 
 async def _retry(context: Context, connection: Connection, claimed: Claimed, position: int) -> None:
+    """Of a stream that still fails only the first event is noted again: it decides when the others are tried."""
     sql = queries("projector")
-    tenant = await tenants.load_in(connection, claimed.tenant_id, master=context.master)
+    rows = await connection.fetch(sql.parked, claimed.tenant_id, claimed.process, claimed.build)
     follows = list(PROJECTIONS[claimed.process].follows)
-    still = {row["stream"] for row in await connection.fetch(sql.followed_parked, claimed.tenant_id, follows)}
-    for row in await connection.fetch(sql.parked, claimed.tenant_id, claimed.process, claimed.build):
-        error = "waits for an earlier event of its stream"
-        if row["stream"] not in still:
-            failure = await _applied(context, connection, tenant, claimed, [row], position, again=True)
-            if failure is None:
-                await connection.execute(
-                    sql.unpark, claimed.tenant_id, claimed.process, claimed.build, row["position"]
-                )
-                log.info("parked_event_taken", projection=claimed.process, position=row["position"])
-                continue
-            error = failure
-        still.add(row["stream"])
-        await _park(connection, claimed, row, error)
+    waiting = {row["stream"] for row in await connection.fetch(sql.followed_parked, claimed.tenant_id, follows)}
+    ready = [row for row in rows if row["stream"] not in waiting]
+    tenant = await tenants.load_in(connection, claimed.tenant_id, master=context.master)
+    refused = [(row, WAITS) for row in rows if row["stream"] in waiting]
+    refused += await _take(context, connection, tenant, claimed, ready, again=position)
+    taken = {row["position"] for row in rows} - {row["position"] for row, _ in refused}
+    await connection.execute(sql.unpark, claimed.tenant_id, claimed.process, claimed.build, sorted(taken))
+    for row, failure in {row["stream"]: (row, failure) for row, failure in reversed(refused)}.values():
+        await _park(connection, claimed, row, failure)
+    if taken:
+        log.info("parked_events_taken", projection=claimed.process, events=len(taken))
 
 
 async def start_rebuild(context: Context, tenant_id: UUID, projection: str) -> None:
-    """Begin a build beside the live one; the workers fill it and it goes live by itself when it has caught up."""
+    """Begin a build beside the live one; the workers fill it and it goes live by itself when it has caught up.
+
+    Raises NotFound for what is no projection.
+    """
+    if projection not in PROJECTIONS:
+        raise NotFound(f"there is no projection {projection}")
     async with in_tenant(context.pool, tenant_id) as connection:
         await connection.execute(queries("projector").start_build, tenant_id, projection)
     context.bell.ring()
@@ -233,7 +247,10 @@ async def builds(context: Context, tenant_id: UUID, projection: str) -> list[tup
 
 
 async def _go_live_when_caught_up(connection: Connection, claimed: Claimed, through: int) -> None:
-    """A build that stands where the live one stands takes its place; the old one's rows go."""
+    """A build that stands where the live one stands takes its place; the old one's rows go.
+
+    It may have begun on the day before, so it is looked at for scores of that day.
+    """
     if claimed.live:
         return
     sql = queries("projector")
@@ -245,6 +262,7 @@ async def _go_live_when_caught_up(connection: Connection, claimed: Claimed, thro
     for table in PROJECTIONS[claimed.process].tables:
         await connection.execute(getattr(queries("builds"), f"empty_{table}"), claimed.tenant_id, live["build"])
     await connection.execute(sql.forget_build, claimed.tenant_id, claimed.process, live["build"])
+    await connection.execute(sql.set_due, claimed.tenant_id, "rescore", datetime.now(UTC))
     log.info("build_went_live", projection=claimed.process, build=claimed.build)
 
 

@@ -24,7 +24,10 @@ CACHED_KEYS = 100_000
 
 
 class WrongKey(Exception):
-    """The master key is not the one this data was sealed with."""
+    """The key is not the one this was sealed with. Is RAPPORT_MASTER_KEY that of this database?"""
+
+    def __str__(self) -> str:
+        return (self.__doc__ or "").strip()
 
 
 class TenantKeys(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """Tenants and the API keys that speak for them."""
 
+import asyncio
 import hashlib
 import secrets
 import string
@@ -21,6 +22,7 @@ from infra.sealing import TenantKeys
 PREFIX = "rapport_live_"
 ALPHABET = string.ascii_letters + string.digits
 CACHED_SECONDS = 1.0
+KEPT_KEYS = 10_000
 
 
 class Tenant(Struct, frozen=True):
@@ -135,26 +137,37 @@ async def all_ids(pool: Pool) -> list[UUID]:
         return [row["tenant_id"] for row in await connection.fetch(queries("tenants").all_ids)]
 
 
+async def check_master(pool: Pool, *, master: bytes) -> None:
+    """Raises WrongKey when the oldest tenant was made under another master key."""
+    for tenant_id in (await all_ids(pool))[:1]:
+        await load(pool, tenant_id, master=master)
+
+
 class KeyBook:
     """Whose API key it is, asked of the database at most once a second for each key; revoked keys end within that."""
 
     def __init__(self, pool: Pool, *, master: bytes) -> None:
         self._pool = pool
         self._master = master
-        self._known: dict[bytes, tuple[float, Tenant | None]] = {}
+        self._known: dict[bytes, tuple[float, asyncio.Task[Tenant | None]]] = {}
 
     async def tenant_of(self, api_key: str) -> tuple[Tenant, str] | None:
         """The tenant and the key's id; None when the key is unknown, wrong or revoked."""
         parts = shown(api_key)
         if parts is None:
             return None
-        until, tenant = self._known.get(parts.secret_hash, (0.0, None))
-        if until < time.monotonic():
-            tenant = await self._look_up(parts)
-            if len(self._known) > 10_000:
-                self._known.clear()
-            self._known[parts.secret_hash] = (time.monotonic() + CACHED_SECONDS, tenant)
+        tenant = await asyncio.shield(self._answer(parts))
         return None if tenant is None else (tenant, parts.key_id)
+
+    def _answer(self, parts: ShownKey) -> asyncio.Task[Tenant | None]:
+        """One look-up for all who ask within the second, also while it is under way; a failed one is not kept."""
+        until, answer = self._known.get(parts.secret_hash, (0.0, None))
+        if answer is None or until < time.monotonic() or (answer.done() and (answer.cancelled() or answer.exception())):
+            if len(self._known) > KEPT_KEYS:
+                self._known.clear()
+            answer = asyncio.create_task(self._look_up(parts))
+            self._known[parts.secret_hash] = (time.monotonic() + CACHED_SECONDS, answer)
+        return answer
 
     async def _look_up(self, parts: ShownKey) -> Tenant | None:
         async with self._pool.acquire() as connection:

@@ -204,7 +204,7 @@ async def _tell(context: Context, console: Console, business: Tenant) -> None:
     explained = [(row, await strength.explained(context, business, row.id)) for row in page.items]
     whole = await network.whole(context, business)
     waiting = await nudges.page(context, business)
-    console.rule(f"{business.name}: the strongest relationships, and what their strength adds up from")
+    console.rule(f"{business.name}: the strongest, and what their score adds up from")
     printing.strongest(console, explained)
     console.rule("The two halves")
     printing.halves(console, whole)

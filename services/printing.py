@@ -25,11 +25,11 @@ STAGES = {
 HALVES = {"online_only": "online", "in_person_only": "in person", "both": "both", "named_only": "neither yet"}
 PARTS = {
     "intensity": "often",
-    "reciprocity": "give & take",
+    "reciprocity": "mutual",
     "depth": "deep",
     "breadth": "places",
     "tenure": "time",
-    "advocacy": "advocacy",
+    "advocacy": "praise",
 }
 
 
@@ -46,10 +46,10 @@ def contacts(console: Console, rows: Iterable[ContactRow], time_zone: str) -> No
 
 def strongest(console: Console, explained: Sequence[tuple[ContactRow, StrengthView]]) -> None:
     """The strongest relationships with the parts their score adds up from."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("strength", justify="right")
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+    table.add_column("score", justify="right")
     table.add_column("person")
-    table.add_column("stage")
+    table.add_column("stage", no_wrap=True)
     for heading in PARTS.values():
         table.add_column(heading, justify="right")
     for row, strength in explained:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from infra import embedded, settings
-from infra.data_folder import DataFolder, replace
+from infra.data_folder import DataFolder
 from infra.embedded import EmbeddedError
 from infra.ports import refuse_taken
 from infra.processes import Child, first, stop_if_ours

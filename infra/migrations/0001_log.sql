@@ -32,11 +32,13 @@ BEGIN
                  ' USING (tenant_id = (SELECT rapport.current_tenant()))'
                  ' WITH CHECK (tenant_id = (SELECT rapport.current_tenant()))', walled);
   EXECUTE format('CREATE POLICY definer ON %s TO rapport_log USING (true) WITH CHECK (true)', walled);
-  -- What the planner is to expect of a new table: rows of few tenants. Without this every index that begins with the
-  -- tenant looks as good as the one that finds the row, and plans made on an empty table last for minutes.
-  PERFORM pg_restore_attribute_stats('schemaname', 'rapport', 'relname', relname::text, 'attname', 'tenant_id', 'inherited', false,
-                                     'null_frac', 0::real, 'avg_width', 16, 'n_distinct', 10::real)
-     FROM pg_class WHERE oid = walled;
+  -- What the planner is to expect of a new table: rows of few tenants, and few builds. Without this every index that begins
+  -- with the tenant looks as good as the one that finds the row, and plans made on an empty table last for minutes.
+  PERFORM pg_restore_attribute_stats('schemaname', 'rapport', 'relname', c.relname::text, 'attname', a.attname::text,
+                                     'inherited', false, 'null_frac', 0::real, 'avg_width', 16, 'n_distinct',
+                                     CASE a.attname WHEN 'tenant_id' THEN 10 ELSE 2 END::real)
+     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname IN ('tenant_id', 'build')
+    WHERE c.oid = walled;
 END $$;
 
 CREATE TABLE tenant (
@@ -139,8 +141,10 @@ GRANT EXECUTE ON FUNCTION chain(bytea) TO rapport_log;
 --   subject_erased  it speaks of an erased person
 --   no_such_tenant
 --   busy            not judged: the head is held by somebody, or an earlier append of this call decides it: send again
+-- With `waits` it waits for the heads, but not for long: a caller has others to serve, and comes back.
 -- Two statements on purpose: after waiting for the lock the second one reads with a fresh snapshot.
 -- Settings: planning this costs more than running it for one event; nested loops are quadratic over 1,000 events.
+-- What is looked up is a sub-select with its own index probe: EXISTS would become a join that reads the whole table.
 CREATE FUNCTION append(
   waits boolean,
   tenants uuid[], expected_streams text[], expected_positions bigint[],
@@ -151,15 +155,19 @@ CREATE FUNCTION append(
   subject_appends int[], subjects uuid[])
 RETURNS TABLE (verdict text, found_position bigint, holder uuid)
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = rapport, pg_temp SET plan_cache_mode = force_generic_plan SET enable_nestloop = off SET enable_mergejoin = off SET jit = off AS $$
+SET search_path = rapport, pg_temp SET plan_cache_mode = force_generic_plan SET enable_nestloop = off SET enable_mergejoin = off SET jit = off
+SET lock_timeout = '200ms' AS $$
 #variable_conflict use_column
 DECLARE
   held uuid[];
   clock timestamptz;
 BEGIN
   IF waits THEN
-    PERFORM FROM tenant_head h WHERE h.tenant_id = ANY (tenants) ORDER BY h.tenant_id FOR NO KEY UPDATE;
-    held := tenants;
+    BEGIN
+      PERFORM FROM tenant_head h WHERE h.tenant_id = ANY (tenants) ORDER BY h.tenant_id FOR NO KEY UPDATE;
+      held := tenants;
+    EXCEPTION WHEN lock_not_available THEN held := '{}';
+    END;
   ELSE
     held := ARRAY(SELECT h.tenant_id FROM tenant_head h WHERE h.tenant_id = ANY (tenants) ORDER BY h.tenant_id
                      FOR NO KEY UPDATE SKIP LOCKED);
@@ -179,15 +187,16 @@ BEGIN
     WINDOW same AS (PARTITION BY a.t, e.event_id ORDER BY a.n)),
   claim AS MATERIALIZED (
     SELECT c.n, c.platform, c.handle, c.contact_id, i.t, c.ord,
-           first_value(c.contact_id) OVER (PARTITION BY i.t, c.platform, c.handle ORDER BY c.ord) AS first_contact,
+           first_value(c.contact_id) OVER same AS first_contact, first_value(c.n) OVER same AS first_n,
            (SELECT d.contact_id FROM identity d
              WHERE d.tenant_id = i.t AND d.platform = c.platform AND d.handle = c.handle) AS holder
       FROM unnest(claim_appends, platforms, handles, contacts) WITH ORDINALITY AS c (n, platform, handle, contact_id, ord)
-      JOIN append_input i ON i.n = c.n),
+      JOIN append_input i ON i.n = c.n
+    WINDOW same AS (PARTITION BY i.t, c.platform, c.handle ORDER BY c.ord)),
   head AS MATERIALIZED (SELECT h.* FROM tenant_head h WHERE h.tenant_id = ANY (tenants)),
   claim_verdict AS MATERIALIZED (
     SELECT c.n, (array_agg(c.holder ORDER BY c.ord) FILTER (WHERE c.holder <> c.contact_id))[1] AS holder,
-           bool_or(c.holder IS NULL AND c.first_contact <> c.contact_id) AS contested
+           bool_or(c.holder IS NULL AND c.first_contact <> c.contact_id AND c.first_n < c.n) AS contested
       FROM claim c GROUP BY c.n),
   erased AS MATERIALIZED (
     SELECT DISTINCT s.n FROM unnest(subject_appends, subjects) AS s (n, subject_id) JOIN append_input i ON i.n = s.n
@@ -217,7 +226,7 @@ BEGIN
       FROM known k LEFT JOIN claim_verdict c ON c.n = k.n LEFT JOIN erased x ON x.n = k.n),
   fresh AS MATERIALIZED (
     SELECT f.*, row_number() OVER (PARTITION BY f.t ORDER BY f.ord) AS step
-      FROM (SELECT e.*, j.t, row_number() OVER (PARTITION BY j.t, e.event_id ORDER BY e.ord) AS copy
+      FROM (SELECT e.*, j.t, row_number() OVER (PARTITION BY j.t, e.event_id ORDER BY e.lead DESC, e.ord) AS copy
               FROM event_input e JOIN judged j ON j.n = e.n AND j.verdict = 'recorded') f
      WHERE f.copy = 1 AND (f.lead OR (SELECT e.position FROM event e WHERE e.tenant_id = f.t AND e.event_id = f.event_id) IS NULL)),
   placed AS MATERIALIZED (

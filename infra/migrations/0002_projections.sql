@@ -6,6 +6,7 @@ SET search_path = rapport, pg_temp;
 
 -- How far a process has read a tenant's log. A projection may have several builds: the live one, and one being made
 -- beside it. `own_position` is the last event the process appended itself: it waits until those it follows have seen it.
+-- One that failed as a whole says so in `error` and is tried again at `retry_at`, so that it does not hold up the others.
 CREATE TABLE checkpoint (
   tenant_id    uuid NOT NULL REFERENCES tenant,
   process      text NOT NULL,
@@ -14,6 +15,8 @@ CREATE TABLE checkpoint (
   own_position bigint NOT NULL DEFAULT 0,
   live         boolean NOT NULL,
   advanced_at  timestamptz NOT NULL DEFAULT now(),
+  retry_at     timestamptz,
+  error        text,
   PRIMARY KEY (tenant_id, process, build)) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX checkpoint_live ON checkpoint (tenant_id, process) WHERE live;
 
@@ -31,6 +34,8 @@ CREATE TABLE parked_event (
   retry_at  timestamptz NOT NULL,
   PRIMARY KEY (tenant_id, process, build, position),
   FOREIGN KEY (tenant_id, process, build) REFERENCES checkpoint ON DELETE CASCADE);
+-- The first of a stream decides when it is tried again.
+CREATE INDEX parked_stream ON parked_event (tenant_id, process, build, stream, position);
 
 -- Periodic work, one row a tenant and task: when it is due next.
 CREATE TABLE due (
@@ -119,7 +124,6 @@ CREATE TABLE relationship (
   given          double precision NOT NULL,
   received       double precision NOT NULL,
   scored_day     int NOT NULL,                     -- UTC day the score is as of
-  position       bigint NOT NULL,
   PRIMARY KEY (tenant_id, build, contact_id));
 CREATE INDEX relationship_by_score ON relationship (tenant_id, build, score DESC, contact_id);
 CREATE INDEX relationship_by_half ON relationship (tenant_id, build, half, score DESC, contact_id);
@@ -200,6 +204,7 @@ BEGIN
   SELECT c.tenant_id, c.process, c.build, c.position, t.reach, c.live
     FROM target t JOIN checkpoint c ON c.tenant_id = t.tenant_id AND c.process = t.process AND c.build = t.build
    WHERE t.reach > t.position AND t.reach >= t.own_position AND c.position = t.position
+     AND (c.retry_at IS NULL OR c.retry_at <= now())
    ORDER BY t.advanced_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED;
 END $$;
 
@@ -208,19 +213,23 @@ CREATE FUNCTION claim_due() RETURNS TABLE (tenant_id uuid, task text, due_at tim
 LANGUAGE sql SECURITY DEFINER SET search_path = rapport, pg_temp AS
 'SELECT d.tenant_id, d.task, d.due_at FROM due d WHERE d.due_at <= now() ORDER BY d.due_at LIMIT 1 FOR UPDATE SKIP LOCKED';
 
--- One build with parked events whose next try is due, locked likewise.
+-- One build with a stream whose first parked event is due, locked likewise.
 CREATE FUNCTION claim_parked() RETURNS TABLE (tenant_id uuid, process text, build int)
 LANGUAGE sql SECURITY DEFINER SET search_path = rapport, pg_temp AS
-'SELECT c.tenant_id, c.process, c.build FROM checkpoint c
-  WHERE EXISTS (SELECT FROM parked_event p WHERE p.tenant_id = c.tenant_id AND p.process = c.process AND p.build = c.build
-                                             AND p.retry_at <= now())
-  LIMIT 1 FOR UPDATE SKIP LOCKED';
+'SELECT c.tenant_id, c.process, c.build
+   FROM parked_event p JOIN checkpoint c ON c.tenant_id = p.tenant_id AND c.process = p.process AND c.build = p.build
+  WHERE p.retry_at <= now()
+    AND NOT EXISTS (SELECT FROM parked_event b WHERE b.tenant_id = p.tenant_id AND b.process = p.process AND b.build = p.build
+                                                 AND b.stream = p.stream AND b.position < p.position)
+  ORDER BY p.retry_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED';
 
--- How far everything is behind, for metrics and `status`: ids and numbers only.
-CREATE FUNCTION work_lags() RETURNS TABLE (tenant_id uuid, process text, build int, live boolean, lag bigint, parked bigint)
+-- How far everything is behind, for metrics and `status`: ids and numbers only. `stalled`: it failed as a whole.
+CREATE FUNCTION work_lags()
+RETURNS TABLE (tenant_id uuid, process text, build int, live boolean, lag bigint, parked bigint, stalled boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = rapport, pg_temp AS
 'SELECT c.tenant_id, c.process, c.build, c.live, h.position - c.position,
-        (SELECT count(*) FROM parked_event p WHERE p.tenant_id = c.tenant_id AND p.process = c.process AND p.build = c.build)
+        (SELECT count(*) FROM parked_event p WHERE p.tenant_id = c.tenant_id AND p.process = c.process AND p.build = c.build),
+        c.error IS NOT NULL
    FROM checkpoint c JOIN tenant_head h ON h.tenant_id = c.tenant_id';
 
 RESET ROLE;

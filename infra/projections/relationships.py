@@ -105,7 +105,7 @@ async def _store(connection: Connection, batch: Batch, states: Mapping[UUID, Rel
     realms = await network.realms(connection, batch.tenant_id)
     rows = [_row(who, state, realms, batch.now) for who, state in sorted(states.items())]
     columns = map(list, zip(*rows, strict=True))
-    await connection.execute(queries("relationships").store, batch.tenant_id, batch.build, batch.through, *columns)
+    await connection.execute(queries("relationships").store, batch.tenant_id, batch.build, *columns)
 
 
 def _row(who: UUID, state: Relationship, realms: Mapping[str, Realm], now: datetime) -> tuple[object, ...]:
@@ -125,7 +125,7 @@ async def rescore(connection: Connection, tenant_id: UUID, build: int, *, now: d
         realms = await network.realms(connection, tenant_id)
         states = {row["contact_id"]: unpack(row["strength"], row["facts"], row["last_touch_at"]) for row in rows}
         columns = map(list, zip(*(_row(who, state, realms, now) for who, state in states.items()), strict=True))
-        await connection.execute(queries("relationships").store, tenant_id, build, 0, *columns)
+        await connection.execute(queries("relationships").store, tenant_id, build, *columns)
     return len(rows)
 
 

@@ -3,12 +3,15 @@
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from domain.relationships import Experience, day_of
 from domain.touches import Touch
 from domain.touchpoints import TouchpointRecorded, TouchpointStruck
 from infra.database import Connection, queries
 from infra.projection import Batch, Projection, Stored
+
+_JSON = msgspec.json.Encoder()
 
 
 async def apply(connection: Connection, batch: Batch) -> None:
@@ -34,7 +37,7 @@ def _rows(stored: Stored) -> list[tuple[object, ...]]:
         (
             who, fact.touchpoint_id, stored.position, stored.occurred_at, fact.kind, fact.channel, fact.direction,
             fact.act, fact.about, fact.minutes, fact.depth, fact.audience, len(fact.contact_ids), fact.automated,
-            "\n".join(fact.topics),
+            _JSON.encode(fact.topics).decode(),
         )  # fmt: skip
         for who in fact.contact_ids
     ]

@@ -51,7 +51,7 @@ SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, 
 
 -- name: page_by_name
 SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at,
-       r.first_touch_at, r.last_touch_at, r.scored_day
+       r.first_touch_at, r.last_touch_at, r.scored_day, lower(coalesce(c.name, '')) AS sort_name
   FROM relationship r JOIN contact c ON c.tenant_id = r.tenant_id AND c.build = live_build('contacts') AND c.contact_id = r.contact_id
  WHERE r.tenant_id = $1 AND r.build = live_build('relationships')
    AND ($2::text IS NULL OR c.name ILIKE $2 OR EXISTS (
@@ -81,9 +81,12 @@ SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, 
  ORDER BY coalesce(r.last_touch_at, '-infinity') DESC, r.contact_id DESC LIMIT $8;
 
 -- name: one
+-- `stream_position` is of the contact's last fact that this answer shows, not of the last there is.
 SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, c.known_since, c.how_often, c.how_close, c.stated_by, c.stated_at,
        c.within_reach, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at, r.first_touch_at, r.last_touch_at, r.scored_day,
-       (SELECT max(e.position) FROM event e WHERE e.tenant_id = c.tenant_id AND e.stream = 'contact-' || c.contact_id) AS stream_position
+       (SELECT max(e.position) FROM event e
+          JOIN checkpoint p ON p.tenant_id = e.tenant_id AND p.process = 'contacts' AND p.live AND p.position >= e.position
+         WHERE e.tenant_id = c.tenant_id AND e.stream = 'contact-' || c.contact_id) AS stream_position
   FROM contact c
   LEFT JOIN relationship r ON r.tenant_id = c.tenant_id AND r.build = live_build('relationships') AND r.contact_id = c.contact_id
  WHERE c.tenant_id = $1 AND c.build = live_build('contacts') AND c.contact_id = $2;

@@ -12,8 +12,11 @@ SELECT tenant_id, task, due_at FROM claim_due();
 UPDATE due SET due_at = $3 WHERE tenant_id = $1 AND task = $2;
 
 -- name: advance
-UPDATE checkpoint SET position = $4, own_position = greatest(own_position, $5), advanced_at = clock_timestamp()
+UPDATE checkpoint SET position = $4, own_position = greatest(own_position, $5), advanced_at = clock_timestamp(), retry_at = NULL, error = NULL
  WHERE tenant_id = $1 AND process = $2 AND build = $3;
+
+-- name: stall
+UPDATE checkpoint SET error = $4, retry_at = now() + interval '5 seconds' WHERE tenant_id = $1 AND process = $2 AND build = $3;
 
 -- name: hold_live
 -- The live build of a process, its checkpoint held to the end of this transaction.
@@ -31,6 +34,7 @@ SELECT DISTINCT stream FROM parked_event
  WHERE tenant_id = $1 AND ((process = $2 AND build = $3) OR process = ANY ($4));
 
 -- name: park
+-- Tried again after 5 seconds, then less and less often, at least once a minute.
 INSERT INTO parked_event (tenant_id, process, build, position, stream, type, error, retry_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, now() + interval '5 seconds')
     ON CONFLICT (tenant_id, process, build, position)
@@ -38,21 +42,30 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, now() + interval '5 seconds')
                   retry_at = now() + least(interval '1 minute', interval '5 seconds' * 2 ^ least(parked_event.tries, 10));
 
 -- name: parked
+-- Up to 100 streams whose first parked event is due, with all their parked events in order.
+WITH stream AS (
+  SELECT p.stream FROM parked_event p
+   WHERE p.tenant_id = $1 AND p.process = $2 AND p.build = $3 AND p.retry_at <= now()
+     AND NOT EXISTS (SELECT FROM parked_event b WHERE b.tenant_id = p.tenant_id AND b.process = p.process AND b.build = p.build
+                                                  AND b.stream = p.stream AND b.position < p.position)
+   ORDER BY p.position LIMIT 100)
 SELECT e.position, e.stream, e.event_id, e.type, e.version, e.occurred_at, e.recorded_at, e.body, e.sealed
-  FROM parked_event p JOIN event e ON e.tenant_id = p.tenant_id AND e.position = p.position
- WHERE p.tenant_id = $1 AND p.process = $2 AND p.build = $3 ORDER BY p.position;
+  FROM stream JOIN parked_event p ON p.tenant_id = $1 AND p.process = $2 AND p.build = $3 AND p.stream = stream.stream
+  JOIN event e ON e.tenant_id = p.tenant_id AND e.position = p.position
+ ORDER BY p.position;
 
 -- name: unpark
-DELETE FROM parked_event WHERE tenant_id = $1 AND process = $2 AND build = $3 AND position = $4;
+DELETE FROM parked_event WHERE tenant_id = $1 AND process = $2 AND build = $3 AND position = ANY ($4);
 
 -- name: followed_parked
 -- Streams what it follows has still parked: they cannot be tried here yet.
 SELECT DISTINCT stream FROM parked_event WHERE tenant_id = $1 AND process = ANY ($2);
 
 -- name: start_build
--- A new build beside the live one. A build begun before and not yet live goes on.
+-- A new build beside the live one. A build begun before and not yet live goes on; an empty log needs none.
 INSERT INTO checkpoint (tenant_id, process, build, live)
-SELECT $1, $2, max(build) + 1, false FROM checkpoint WHERE tenant_id = $1 AND process = $2 HAVING bool_and(live);
+SELECT $1, $2, max(build) + 1, false FROM checkpoint
+ WHERE tenant_id = $1 AND process = $2 AND EXISTS (SELECT FROM tenant_head WHERE tenant_id = $1 AND position > 0) HAVING bool_and(live);
 
 -- name: builds
 SELECT build, position, live FROM checkpoint WHERE tenant_id = $1 AND process = $2 ORDER BY build;
@@ -67,4 +80,4 @@ UPDATE checkpoint SET live = true WHERE tenant_id = $1 AND process = $2 AND buil
 DELETE FROM checkpoint WHERE tenant_id = $1 AND process = $2 AND build = $3;
 
 -- name: lags
-SELECT tenant_id, process, build, live, lag, parked FROM work_lags();
+SELECT tenant_id, process, build, live, lag, parked, stalled FROM work_lags();

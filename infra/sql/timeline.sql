@@ -2,7 +2,7 @@
 INSERT INTO timeline (tenant_id, build, contact_id, touchpoint_id, position, occurred_at, kind, channel, direction, act, about, minutes,
                       depth, audience, people, automated, topics)
 SELECT $1, $2, x.contact_id, x.touchpoint_id, x.position, x.occurred_at, x.kind, x.channel, x.direction, x.act, x.about, x.minutes,
-       x.depth, x.audience, x.people, x.automated, string_to_array(x.topics, E'\n')
+       x.depth, x.audience, x.people, x.automated, ARRAY(SELECT json_array_elements_text(x.topics::json))
   FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
               $12::int[], $13::smallint[], $14::int[], $15::smallint[], $16::bool[], $17::text[])
        AS x (contact_id, touchpoint_id, position, occurred_at, kind, channel, direction, act, about, minutes, depth, audience, people,
@@ -33,7 +33,7 @@ SELECT contact_id, touchpoint_id, position, occurred_at, kind, channel, directio
 -- name: page
 -- The newest first; $3 and $4 are the last row of the page before. The sealed note lies in the log.
 SELECT t.touchpoint_id, t.position, t.occurred_at, t.kind, t.channel, t.direction, t.act, t.about, t.minutes, t.depth, t.audience,
-       t.people, t.automated, t.topics, t.struck_at_position, e.recorded_at, e.body, e.sealed, e.stream
+       t.people, t.automated, t.topics, t.struck_at_position, e.recorded_at, e.type, e.version, e.body, e.sealed, e.stream
   FROM timeline t JOIN event e ON e.tenant_id = t.tenant_id AND e.position = t.position
  WHERE t.tenant_id = $1 AND t.build = live_build('timeline') AND t.contact_id = $2
    AND ($3::timestamptz IS NULL OR (t.occurred_at, t.touchpoint_id) < ($3, $4::uuid))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from typing import Literal, cast
 from uuid import UUID
 
 import asyncpg
@@ -10,18 +10,20 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from domain import events
+from domain.contacts import Close, Ending, Often, Relation, Within
 from domain.errors import NotFound
-from domain.relationships import day_start
+from domain.relationships import Half, day_start
 from domain.strength import STAGES
-from domain.touchpoints import TouchpointRecorded
-from infra import projector
+from domain.touchpoints import About, Act, Direction, Kind, TouchpointRecorded
 from infra.commands import readable, subject_keys
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
 from infra.tenants import Tenant
+from infra.views.freshness import reached
 from infra.views.pages import Page, cursor, cut, keys_of
 
 Sort = Literal["strength", "name", "last_touch"]
+Stage = Literal["named_only", "by_sight", "acquaintance", "familiar", "ally", "advocate"]
 READS = ("contacts", "relationships")
 
 
@@ -41,31 +43,34 @@ class Statement(Struct, frozen=True):
     """What the owner told: shown *as you told us*, it adds no points."""
 
     known_since: date | None
-    how_often: str | None
-    how_close: str | None
+    how_often: Often | None
+    how_close: Close | None
     by: str | None
     stated_at: datetime | None
 
 
 class ContactRow(Struct, frozen=True, kw_only=True):
-    """A contact in a list. `strength` is 0 to 100 and, with stage and half, as of `scored_at`, the start of a UTC day."""
+    """A contact in a list. `strength` is 0 to 100 and, with stage, as of `scored_at`, the start of a UTC day.
+
+    `half` is by facts ever; `met_at` is the first touch in person; `closed` says why no nudge will come again.
+    """
 
     id: UUID
     name: str | None
     hint: str | None
     identities: list[Identity]
     locality: str | None
-    relation: str | None
+    relation: Relation | None
     strength: float
-    stage: str
-    half: str
+    stage: Stage
+    half: Half
     channels: list[str]
     touchpoints: int
     met_at: datetime | None
     first_touch_at: datetime | None
     last_touch_at: datetime | None
     scored_at: datetime
-    closed: str | None
+    closed: Ending | None
 
 
 class ContactView(ContactRow, frozen=True, kw_only=True):
@@ -73,7 +78,7 @@ class ContactView(ContactRow, frozen=True, kw_only=True):
 
     interests: list[Interest]
     stated: Statement | None
-    within_reach: str | None
+    within_reach: Within | None
     version: int
     position: int
 
@@ -83,14 +88,14 @@ class Moment(Struct, frozen=True, kw_only=True):
 
     event_id: UUID
     position: int
-    kind: str
+    kind: Kind
     occurred_at: datetime
     recorded_at: datetime
     channel: str
-    direction: str
+    direction: Direction
     contact_ids: list[UUID]
-    act: str | None
-    about: str | None
+    act: Act | None
+    about: About | None
     minutes: int | None
     depth: int | None
     audience: int | None
@@ -106,8 +111,8 @@ class Filter(Struct, frozen=True, kw_only=True):
     """Which contacts: `q` in name or handle, `quiet_days` without a touch, `min_strength` of 100."""
 
     q: str | None = None
-    stage: str | None = None
-    half: str | None = None
+    stage: Stage | None = None
+    half: Half | None = None
     channel: str | None = None
     quiet_days: int | None = None
     min_strength: float | None = None
@@ -125,7 +130,7 @@ async def page(
 ) -> Page[ContactRow]:
     """One page of contacts. Raises Invalid for a bad cursor, Behind when the view does not reach `after` in time."""
     keys = _sort_keys(sort, given_cursor)
-    position = await projector.reached(context, tenant.tenant_id, READS, after)
+    position = await reached(context, tenant, READS, after)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(
             getattr(queries("contacts"), f"page_by_{sort}"), tenant.tenant_id, *_conditions(which), limit + 1, *keys
@@ -138,7 +143,9 @@ async def page(
 
 def _conditions(which: Filter) -> tuple[object, ...]:
     quiet_since = None if which.quiet_days is None else datetime.now(UTC) - timedelta(days=which.quiet_days)
-    like = None if which.q is None else "%" + which.q.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
+    like = (
+        None if which.q is None else "%" + which.q.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
+    )
     stage = None if which.stage is None else STAGES.index(which.stage)
     return like, stage, which.half, which.channel, quiet_since, which.min_strength
 
@@ -161,7 +168,7 @@ def _sort_key(sort: Sort, row: asyncpg.Record) -> object:
         case "strength":
             return row["score"]
         case "name":
-            return (row["name"] or "").lower()
+            return row["sort_name"]
         case "last_touch":
             return row["last_touch_at"]
 
@@ -182,7 +189,7 @@ def _row(row: asyncpg.Record, known: list[Identity]) -> ContactRow:
         locality=row["locality"],
         relation=row["relation"],
         strength=row["score"] or 0.0,
-        stage=STAGES[row["stage"] or 0],
+        stage=stage_of(row["stage"] or 0),
         half=row["half"] or "named_only",
         channels=row["channels"] or [],
         touchpoints=row["touchpoints"] or 0,
@@ -194,9 +201,13 @@ def _row(row: asyncpg.Record, known: list[Identity]) -> ContactRow:
     )
 
 
+def stage_of(number: int) -> Stage:
+    return cast(Stage, STAGES[number])
+
+
 async def one(context: Context, tenant: Tenant, contact_id: UUID, *, after: int | None = None) -> ContactView:
     """One contact. Raises NotFound, Behind."""
-    position = await projector.reached(context, tenant.tenant_id, READS, after)
+    position = await reached(context, tenant, READS, after)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(queries("contacts").one, tenant.tenant_id, contact_id)
         if row is None:
@@ -230,7 +241,7 @@ async def timeline(
 ) -> Page[Moment]:
     """A contact's touchpoints, the newest first, struck ones among them. Raises NotFound, Invalid, Behind."""
     keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
-    position = await projector.reached(context, tenant.tenant_id, ("contacts", "timeline"), after)
+    position = await reached(context, tenant, ("contacts", "timeline"), after)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         if not await connection.fetchval(queries("contacts").exists, tenant.tenant_id, contact_id):
             raise NotFound("there is no such contact")
@@ -243,9 +254,7 @@ async def timeline(
 
 
 def _fact(row: asyncpg.Record) -> TouchpointRecorded:
-    fact = events.decode(TouchpointRecorded.TYPE, 1, row["body"])
-    assert isinstance(fact, TouchpointRecorded)
-    return fact
+    return cast(TouchpointRecorded, events.decode(row["type"], row["version"], row["body"]))
 
 
 def _moment(row: asyncpg.Record, tenant: Tenant, subjects: Mapping[UUID, bytes]) -> Moment:

@@ -11,6 +11,7 @@ from domain import events
 from infra.context import Context
 from infra.database import in_tenant, queries
 from infra.tenants import Tenant
+from infra.views.freshness import check_written
 
 LOOK_SECONDS = 0.1
 
@@ -34,7 +35,10 @@ class Feed(Struct, frozen=True):
 async def feed(
     context: Context, tenant: Tenant, *, after: int = 0, types: Sequence[str] = (), limit: int = 100, wait: float = 0
 ) -> Feed:
-    """Events past `after`, of these types where some are named; waits up to `wait` seconds for the first."""
+    """Events past `after`, of these types where some are named; waits up to `wait` seconds for the first.
+
+    Raises Invalid when the log has no position `after` yet.
+    """
     until = asyncio.get_running_loop().time() + wait
     while True:
         found = await _read(context, tenant, after, types, limit)
@@ -47,6 +51,7 @@ async def _read(context: Context, tenant: Tenant, after: int, types: Sequence[st
     sql = queries("event_log")
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         head = await connection.fetchval(sql.position, tenant.tenant_id)
+        check_written(after, head)
         if types:
             rows = await connection.fetch(sql.after_of_types, tenant.tenant_id, after, list(types), limit)
         else:
@@ -58,5 +63,5 @@ async def _read(context: Context, tenant: Tenant, after: int, types: Sequence[st
         )
         for row in rows
     ]  # fmt: skip
-    seen_all = len(items) < limit
-    return Feed(items, max(after, head if seen_all else items[-1].position))
+    last = items[-1].position if items else after
+    return Feed(items, last if len(items) == limit else max(last, head))

@@ -6,11 +6,12 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from domain.strength import STAGES
-from infra import projector
+from domain.channels import Access, Realm, Role
 from infra.context import Context
 from infra.database import in_tenant, queries
 from infra.tenants import Tenant
+from infra.views.contacts import Stage, stage_of
+from infra.views.freshness import reached
 from infra.views.pages import Page, cursor, cut, keys_of
 
 READS = ("contacts", "relationships", "network")
@@ -20,7 +21,7 @@ class Known(Struct, frozen=True):
     id: UUID
     name: str | None
     strength: float
-    stage: str
+    stage: Stage
     met_at: datetime | None
     last_touch_at: datetime | None
 
@@ -33,13 +34,13 @@ class HalfView(Struct, frozen=True):
 
 
 class ChannelView(Struct, frozen=True):
-    """A place. `posts` addressed nobody in particular and reached `reach` people; `gives` and `promotes` are our own."""
+    """A place. `posts` addressed nobody in particular and reached `reach` people; `gives`, `promotes`: our own acts."""
 
     slug: str
     name: str
-    realm: str
-    role: str
-    access: str
+    realm: Realm
+    role: Role
+    access: Access
     topics: list[str]
     sensitive: bool
     contacts: int
@@ -63,7 +64,7 @@ class NetworkView(Struct, frozen=True, kw_only=True):
 
 async def whole(context: Context, tenant: Tenant, *, limit: int = 10, after: int | None = None) -> NetworkView:
     """The network with up to `limit` people of each half. Raises Behind."""
-    position = await projector.reached(context, tenant.tenant_id, READS, after)
+    position = await reached(context, tenant, READS, after)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         counts = {
             row["half"]: row["contacts"] for row in await connection.fetch(queries("network").halves, tenant.tenant_id)
@@ -86,7 +87,12 @@ async def whole(context: Context, tenant: Tenant, *, limit: int = 10, after: int
 
 def _known(row: asyncpg.Record) -> Known:
     return Known(
-        row["contact_id"], row["name"] or row["handle"], row["score"], STAGES[row["stage"]], row["met_at"], row["last_touch_at"]
+        row["contact_id"],
+        row["name"] or row["handle"],
+        row["score"],
+        stage_of(row["stage"]),
+        row["met_at"],
+        row["last_touch_at"],
     )
 
 
@@ -95,7 +101,7 @@ async def channels(
 ) -> Page[ChannelView]:
     """The channels by slug. Raises Invalid, Behind."""
     [slug] = keys_of(given_cursor, tuple[str]) or (None,)
-    position = await projector.reached(context, tenant.tenant_id, ("network", "relationships"), after)
+    position = await reached(context, tenant, ("network", "relationships"), after)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(queries("network").channels, tenant.tenant_id, slug, limit + 1)
     shown, last = cut(rows, limit)

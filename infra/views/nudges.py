@@ -8,11 +8,11 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from domain.errors import NotFound
-from infra import projector
+from domain.nudges import NudgeKind, State
 from infra.context import Context
 from infra.database import in_tenant, queries
 from infra.tenants import Tenant
+from infra.views.freshness import reached
 from infra.views.pages import Page, cursor, cut, keys_of
 
 States = Literal["open", "suggested", "accepted", "snoozed", "dismissed", "done", "expired", "all"]
@@ -24,11 +24,11 @@ STATES: dict[States, list[str]] = {
 
 
 class NudgeView(Struct, frozen=True, kw_only=True):
-    """`reason` says why, with `numbers`; `touchpoint_ids` are the events behind it. A `question` waits for an answer."""
+    """`reason` says why, with its `numbers`; `touchpoint_ids` are behind it. A `question` waits for an answer."""
 
     id: UUID
-    kind: str
-    state: str
+    kind: NudgeKind
+    state: State
     priority: int
     contact_id: UUID
     contact_name: str | None
@@ -54,7 +54,7 @@ async def page(
 ) -> Page[NudgeView]:
     """The newest first. `open` are the suggested, the accepted, and the snoozed whose time has come."""
     keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
-    position = await projector.reached(context, tenant.tenant_id, READS, after)
+    position = await reached(context, tenant, READS, after)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(
             queries("nudges").page, tenant.tenant_id, STATES.get(state, [state]), datetime.now(UTC), *keys, limit + 1
@@ -62,16 +62,6 @@ async def page(
     shown, last = cut(rows, limit)
     items = [_view(row) for row in shown]
     return Page(items, None if last is None else cursor(last["suggested_at"], last["nudge_id"]), position)
-
-
-async def one(context: Context, tenant: Tenant, nudge_id: UUID, *, after: int | None = None) -> NudgeView:
-    """Raises NotFound, Behind."""
-    await projector.reached(context, tenant.tenant_id, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
-        row = await connection.fetchrow(queries("nudges").one, tenant.tenant_id, nudge_id)
-    if row is None:
-        raise NotFound("there is no such nudge")
-    return _view(row)
 
 
 def _view(row: asyncpg.Record) -> NudgeView:
@@ -100,8 +90,9 @@ def _meet_in_person(name: str, numbers: dict[str, float]) -> str:
     shared = int(numbers["shared_contacts"])
     together = f" You share {shared} contact{'s' if shared > 1 else ''}." if shared else ""
     return (
-        f"You and {name} talk online, both ways (strength {numbers['score']:g}, {numbers['online_points']:g} points online),"
-        f" and have never met.{together} Meet for a coffee in a public place, or over video: either is fine."
+        f"You and {name} talk online, both ways (strength {numbers['score']:g},"
+        f" {numbers['online_points']:g} points online), and have never met.{together}"
+        " Meet for a coffee in a public place, or over video: either is fine."
     )
 
 

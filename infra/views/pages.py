@@ -14,7 +14,7 @@ Cursor = TypeVar("Cursor")
 
 
 class Page(Struct, Generic[Row], frozen=True):
-    """One page. `next` is the cursor of the page that follows, null at the end; `position` how far the view had read."""
+    """One page. `next` is the cursor of the page that follows, null at the end; `position` how far the view read."""
 
     items: list[Row]
     next: str | None
@@ -30,7 +30,10 @@ def keys_of(given: str | None, of: type[Cursor]) -> Cursor | None:
     if given is None:
         return None
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)), type=of)
+        written = base64.urlsafe_b64decode(given + "=" * (-len(given) % 4))
+        if b"\\u0000" in written:
+            raise ValueError("PostgreSQL keeps no NUL")
+        return msgspec.json.decode(written, type=of)
     except (ValueError, msgspec.MsgspecError) as error:
         raise Invalid("this is no cursor of this list", field="cursor") from error
 

@@ -10,11 +10,12 @@ from domain import strength
 from domain.errors import NotFound
 from domain.relationships import day_of
 from domain.touches import Touch
-from infra import projector
 from infra.context import Context
 from infra.database import in_tenant, queries
 from infra.projections.timeline import touch_of
 from infra.tenants import Tenant
+from infra.views.contacts import Stage, stage_of
+from infra.views.freshness import reached
 
 TOO_EARLY = 3
 
@@ -39,14 +40,15 @@ class PartView(Struct, frozen=True):
 
 
 class StrengthView(Struct, frozen=True, kw_only=True):
-    """The points of the parts add up to the score. `scored_at` is the instant asked; the model looks at its UTC day.
+    """The points of the parts (intensity, reciprocity, depth, breadth, tenure, advocacy) add up to the score.
 
+    `scored_at` is the instant asked; the model looks at its UTC day.
     `held` says why the score may not rise yet. `early`: fewer than three contact days, too little to go by.
     """
 
     contact_id: UUID
     score: float
-    stage: str
+    stage: Stage
     held: str | UnsetType = UNSET
     parts: dict[str, PartView]
     scored_at: datetime
@@ -63,7 +65,7 @@ async def explained(
 ) -> StrengthView:
     """As of now, or of what had happened by `true_at`. Raises NotFound, Behind."""
     at = true_at or datetime.now(UTC)
-    position = await projector.reached(context, tenant.tenant_id, ("contacts", "timeline"), after)
+    position = await reached(context, tenant, ("contacts", "timeline"), after)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         if not await connection.fetchval(queries("contacts").exists, tenant.tenant_id, contact_id):
             raise NotFound("there is no such contact")
@@ -76,7 +78,7 @@ async def explained(
     return StrengthView(
         contact_id=contact_id,
         score=seen.score,
-        stage=strength.STAGES[seen.stage],
+        stage=stage_of(seen.stage),
         held=seen.held or UNSET,
         parts={
             name: PartView(part.value, part.points, [_weighing(*one, happened) for one in weighing[name]])
@@ -94,4 +96,6 @@ async def explained(
 
 def _weighing(touch: Touch, weight: float, happened: dict[UUID, asyncpg.Record]) -> Weighing:
     row = happened[touch.touchpoint_id]
-    return Weighing(touch.touchpoint_id, touch.kind, touch.context, touch.direction, row["occurred_at"], round(weight, 3))
+    return Weighing(
+        touch.touchpoint_id, touch.kind, touch.context, touch.direction, row["occurred_at"], round(weight, 3)
+    )

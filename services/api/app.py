@@ -1,14 +1,17 @@
 """The API as an application."""
 
 import os
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from litestar import Litestar, Request
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
+from litestar.routes import HTTPRoute
+from litestar.types import Method
 
 from domain.errors import Refused
 from infra import logs, settings
@@ -26,7 +29,7 @@ from services.api.events import EventController
 from services.api.health import HealthController
 from services.api.network import NetworkController
 from services.api.nudges import NudgeController
-from services.api.requests import MAX_BODY, Caller, KeyAuthentication, StrictRequest, Traced
+from services.api.requests import MAX_BODY, Caller, KeyAuthentication, StrictRequest, screen, traced
 from services.api.touchpoints import TouchpointController
 
 OPEN_PATHS = ["^/schema", "^/health/", "^/metrics$"]
@@ -45,7 +48,7 @@ def create_app(configured: Settings | None = None) -> Litestar:
             app.state["context"] = context
             yield
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             TouchpointController,
             ContactController,
@@ -62,15 +65,14 @@ def create_app(configured: Settings | None = None) -> Litestar:
             "tenant": Provide(tenant_of, sync_to_thread=False),
             "origin": Provide(origin_of, sync_to_thread=False),
         },
-        middleware=[Traced(), DefineMiddleware(KeyAuthentication, exclude=OPEN_PATHS)],
+        middleware=[DefineMiddleware(KeyAuthentication, exclude=OPEN_PATHS)],
+        before_request=screen,
         exception_handlers={
             HTTPException: problems.on_http_error,
             Refused: problems.on_refusal,
             Behind: problems.on_behind,
             Unavailable: problems.on_unavailable,
-            RecursionError: problems.on_unreadable,
-            UnicodeDecodeError: problems.on_unreadable,
-            **{gone: problems.on_unavailable for gone in GONE},
+            **dict.fromkeys(GONE, problems.on_unavailable),
             Exception: problems.on_fault,
         },
         request_class=StrictRequest,
@@ -78,16 +80,29 @@ def create_app(configured: Settings | None = None) -> Litestar:
         openapi_config=openapi.config(),
         logging_config=None,
     )
+    _offer_all_methods(app)
+    openapi.complete(app)
+    app.asgi_handler = traced(app.asgi_handler)
+    return app
 
 
-def context_of(request: Request[Any, Any, Any]) -> Context:
+def _offer_all_methods(app: Litestar) -> None:
+    """OPTIONS answers what all handlers of a path take; the framework knows it of each of them alone."""
+    taken: dict[str, set[Method]] = defaultdict(lambda: {"HEAD"})
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            taken[route.path] |= route.methods
+            route.methods = taken[route.path]
+
+
+def context_of(request: Request[Caller, str, State]) -> Context:
     context: Context = request.app.state["context"]
     return context
 
 
-def tenant_of(request: Request[Caller, str, Any]) -> Tenant:
+def tenant_of(request: Request[Caller, str, State]) -> Tenant:
     return request.user.tenant
 
 
-def origin_of(request: Request[Caller, str, Any]) -> Origin:
+def origin_of(request: Request[Caller, str, State]) -> Origin:
     return Origin(actor=f"key:{request.user.key_id}", source="api", correlation=request.scope["state"]["request_id"])

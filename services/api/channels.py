@@ -1,8 +1,6 @@
 """Channels: the places where the network lives."""
 
-from typing import Any
-
-from litestar import Controller, Request, get, post
+from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
@@ -14,8 +12,7 @@ from infra.tenants import Tenant
 from infra.views import network
 from infra.views.network import ChannelView
 from infra.views.pages import Page
-from services.api.parameters import After, Cursor, Limit
-from services.api.requests import idempotency_key
+from services.api.parameters import After, Cursor, IdempotencyKey, Limit
 from services.api.touchpoints import Receipt
 
 
@@ -23,7 +20,7 @@ class ChannelController(Controller):
     path = "/v1/channels"
     tags = ("Network",)
 
-    @get(summary="List channels")
+    @get(operation_id="list_channels", summary="List channels")
     async def page(
         self,
         context: NamedDependency[Context],
@@ -35,17 +32,18 @@ class ChannelController(Controller):
         """By slug, with what was done there."""
         return await network.channels(context, tenant, limit=limit, given_cursor=cursor, after=after)
 
-    @post(summary="Open or describe a channel")
+    @post(operation_id="describe_channel", summary="Open or describe a channel")
     async def describe(
         self,
         data: JSONBody[DescribeChannel],
-        request: Request[Any, Any, Any],
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
+        idempotency_key: IdempotencyKey = None,
     ) -> Receipt:
-        """What is left out stays as it was, or as the table of slugs has it. Another realm moves everybody met there."""
-        done = await commands.describe_channel(
-            context, tenant, data, origin=origin, idempotency_key=idempotency_key(request)
-        )
+        """What is left out stays as it was, or as the table of slugs has it.
+
+        Another realm moves everybody met there to another half; no strength changes by it.
+        """
+        done = await commands.describe_channel(context, tenant, data, origin=origin, idempotency_key=idempotency_key)
         return Receipt(done.position)

@@ -1,27 +1,34 @@
 """Contacts: list, one, add, change, timeline, strength."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 from uuid import UUID
 
-from litestar import Controller, Request, get, patch, post
+from litestar import Controller, Response, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import JSONBody, QueryParameter
 from msgspec import Struct
 
 from domain.contacts import AddContact, ChangeContact
+from domain.relationships import Half
 from infra import commands
 from infra.commands import Origin
 from infra.context import Context
 from infra.tenants import Tenant
 from infra.views import contacts, strength
-from infra.views.contacts import ContactRow, ContactView, Filter, Moment, Sort
+from infra.views.contacts import ContactRow, ContactView, Filter, Moment, Sort, Stage
 from infra.views.pages import Page
 from infra.views.strength import StrengthView
-from services.api.parameters import After, Cursor, Limit, expected_version, instant
-from services.api.requests import idempotency_key
-
-Stage = Literal["named_only", "by_sight", "acquaintance", "familiar", "ally", "advocate"]
-Half = Literal["online_only", "in_person_only", "both", "named_only"]
+from services.api.parameters import (
+    After,
+    ContactId,
+    Cursor,
+    IdempotencyKey,
+    IfMatch,
+    Limit,
+    TrueAt,
+    expected_version,
+    instant,
+)
 
 
 class ContactReceipt(Struct, frozen=True):
@@ -35,77 +42,83 @@ class ContactController(Controller):
     path = "/v1/contacts"
     tags = ("Contacts",)
 
-    @get(summary="List contacts")
+    @get(operation_id="list_contacts", summary="List contacts")
     async def page(
         self,
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         q: Annotated[str | None, QueryParameter(max_length=200, description="Part of a name or handle.")] = None,
-        stage: Annotated[Stage | None, QueryParameter()] = None,
-        half: Annotated[Half | None, QueryParameter(description="By facts ever.")] = None,
-        channel: Annotated[str | None, QueryParameter(max_length=60, description="Ever met in this channel.")] = None,
+        stage: Annotated[Stage | None, QueryParameter(description="By strength today.")] = None,
+        half: Annotated[Half | None, QueryParameter(description="Where they were ever met.")] = None,
+        channel: Annotated[
+            str | None, QueryParameter(max_length=60, description="A slug: ever met in this channel.")
+        ] = None,
         quiet_days: Annotated[
             int | None, QueryParameter(ge=0, le=40_000, description="Not touched for so many days, or never.")
         ] = None,
-        min_strength: Annotated[float | None, QueryParameter(ge=0, le=100)] = None,
-        sort: Annotated[Sort, QueryParameter(description="Strongest first, by name, or last touched first.")] = "strength",
+        min_strength: Annotated[
+            float | None, QueryParameter(ge=0, le=100, description="At least this strong, of 100.")
+        ] = None,
+        sort: Annotated[
+            Sort, QueryParameter(description="Strongest first, by name, or last touched first.")
+        ] = "strength",
         limit: Limit = 50,
         cursor: Cursor = None,
         after: After = None,
     ) -> Page[ContactRow]:
         """Strength, stage and half are as of `scored_at`, the start of the current UTC day."""
-        which = Filter(
-            q=q, stage=stage, half=half, channel=channel, quiet_days=quiet_days, min_strength=min_strength
-        )
+        which = Filter(q=q, stage=stage, half=half, channel=channel, quiet_days=quiet_days, min_strength=min_strength)
         return await contacts.page(context, tenant, which, sort=sort, limit=limit, given_cursor=cursor, after=after)
 
-    @post(summary="Add a contact")
+    @post(operation_id="add_contact", summary="Add a contact")
     async def add(
         self,
         data: JSONBody[AddContact],
-        request: Request[Any, Any, Any],
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
+        idempotency_key: IdempotencyKey = None,
     ) -> ContactReceipt:
         """A person known by name or by an identity, with what is known of them. 409 when an identity is somebody's."""
         contact_id, done = await commands.add_contact(
-            context, tenant, data, origin=origin, idempotency_key=idempotency_key(request)
+            context, tenant, data, origin=origin, idempotency_key=idempotency_key
         )
         return ContactReceipt(contact_id, done.position)
 
-    @get("/{contact_id:uuid}", summary="One contact")
+    @get("/{contact_id:uuid}", operation_id="show_contact", summary="One contact")
     async def one(
         self,
-        contact_id: FromPath[UUID],
+        contact_id: ContactId,
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         after: After = None,
-    ) -> ContactView:
-        """With identities, interests, and what the owner told."""
-        return await contacts.one(context, tenant, contact_id, after=after)
+    ) -> Response[ContactView]:
+        """With identities, interests, and what the owner told. Its `version` is the ETag: send it back as If-Match."""
+        found = await contacts.one(context, tenant, contact_id, after=after)
+        return Response(found, headers={"ETag": f'"{found.version}"'})
 
-    @patch("/{contact_id:uuid}", summary="Change a contact")
+    @patch("/{contact_id:uuid}", operation_id="change_contact", summary="Change a contact")
     async def change(
         self,
-        contact_id: FromPath[UUID],
+        contact_id: ContactId,
         data: JSONBody[ChangeContact],
-        request: Request[Any, Any, Any],
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
+        idempotency_key: IdempotencyKey = None,
+        if_match: IfMatch = None,
     ) -> ContactReceipt:
         """Fields left out stay; identities and interests add. `If-Match: <version>` refuses a stale edit with 412."""
         done = await commands.change_contact(
-            context, tenant, contact_id, data, origin=origin, idempotency_key=idempotency_key(request),
-            expected_position=expected_version(request),
+            context, tenant, contact_id, data, origin=origin, idempotency_key=idempotency_key,
+            expected_position=expected_version(if_match),
         )  # fmt: skip
         return ContactReceipt(contact_id, done.position)
 
-    @get("/{contact_id:uuid}/timeline", summary="A contact's touchpoints")
+    @get("/{contact_id:uuid}/timeline", operation_id="show_timeline", summary="A contact's touchpoints")
     async def timeline(
         self,
-        contact_id: FromPath[UUID],
+        contact_id: ContactId,
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         limit: Limit = 50,
@@ -115,15 +128,13 @@ class ContactController(Controller):
         """The newest first; struck ones stay, marked."""
         return await contacts.timeline(context, tenant, contact_id, limit=limit, given_cursor=cursor, after=after)
 
-    @get("/{contact_id:uuid}/strength", summary="A relationship's strength, explained")
+    @get("/{contact_id:uuid}/strength", operation_id="explain_strength", summary="A relationship's strength, explained")
     async def strength(
         self,
-        contact_id: FromPath[UUID],
+        contact_id: ContactId,
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
-        true_at: Annotated[
-            str | None, QueryParameter(description="By what had happened by this instant.", max_length=40)
-        ] = None,
+        true_at: TrueAt = None,
         after: After = None,
     ) -> StrengthView:
         """The six parts, whose points add up to the score, and the touchpoints that weigh most in each."""

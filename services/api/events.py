@@ -18,16 +18,20 @@ class EventController(Controller):
     path = "/v1/events"
     tags = ("Events",)
 
-    @get(summary="The feed")
+    @get(operation_id="read_feed", summary="The feed")
     async def feed(
         self,
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         after: Annotated[int, QueryParameter(ge=0, description="The last position already seen.")] = 0,
         types: Annotated[
-            str | None, QueryParameter(max_length=1000, description="Types, comma separated; all when left out.")
+            str | None,
+            QueryParameter(
+                max_length=1000,
+                description="Types, comma separated, such as `touchpoint.recorded,nudge.suggested`; all when left out.",
+            ),
         ] = None,
-        limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+        limit: Annotated[int, QueryParameter(ge=1, le=1000, description="Events at most.")] = 100,
         wait: Annotated[float, QueryParameter(ge=0, le=30, description="Seconds to wait for the first event.")] = 0,
     ) -> Feed:
         """In order, without gaps, in the public thin form: ids and plain facts. Ask again with `after=position`."""

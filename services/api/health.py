@@ -4,6 +4,7 @@ import asyncio
 
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
@@ -13,21 +14,25 @@ from infra.database import GONE, queries
 READY_SECONDS = 3.0
 LAG = Gauge("rapport_projection_lag_events", "Events a process has still to read, over all tenants.", ["process"])
 PARKED = Gauge("rapport_parked_now", "Events parked now, over all tenants.", ["process"])
+DATABASE_UP = Gauge("rapport_database_up", "Whether the database answered when this was asked.")
 
 
 class Health(Struct, frozen=True):
     status: str
 
 
+NOT_READY = ResponseSpec(Health, generate_examples=False, description="The database does not answer.")
+
+
 class HealthController(Controller):
     tags = ("Operation",)
 
-    @get("/health/live", summary="The process answers")
+    @get("/health/live", operation_id="show_liveness", summary="The process answers")
     async def live(self) -> Health:
         """200 as long as the process answers."""
         return Health("live")
 
-    @get("/health/ready", summary="Ready for requests")
+    @get("/health/ready", operation_id="show_readiness", summary="Ready for requests", responses={503: NOT_READY})
     async def ready(self, context: NamedDependency[Context]) -> Response[Health]:
         """200 when the database answers, else 503. A dead Valkey does not make it unready: nothing waits for it."""
         try:
@@ -37,13 +42,21 @@ class HealthController(Controller):
             return Response(Health("the database does not answer"), status_code=503)
         return Response(Health("ready"))
 
-    @get("/metrics", summary="Prometheus metrics", media_type="text/plain")
+    @get("/metrics", operation_id="show_metrics", summary="Prometheus metrics", media_type="text/plain")
     async def metrics(self, context: NamedDependency[Context]) -> Response[bytes]:
         """Counters of this process, and how far the projections of all tenants are behind."""
-        async with context.pool.acquire() as connection:
-            rows = await connection.fetch(queries("projector").lags)
-        for process in {row["process"] for row in rows}:
-            mine = [row for row in rows if row["process"] == process]
-            LAG.labels(process).set(sum(row["lag"] for row in mine if row["live"]))
-            PARKED.labels(process).set(sum(row["parked"] for row in mine))
+        try:
+            await _measure(context)
+            DATABASE_UP.set(1)
+        except GONE:
+            DATABASE_UP.set(0)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _measure(context: Context) -> None:
+    async with asyncio.timeout(READY_SECONDS), context.pool.acquire() as connection:
+        rows = await connection.fetch(queries("projector").lags)
+    for process in {row["process"] for row in rows}:
+        mine = [row for row in rows if row["process"] == process]
+        LAG.labels(process).set(sum(row["lag"] for row in mine if row["live"]))
+        PARKED.labels(process).set(sum(row["parked"] for row in mine))

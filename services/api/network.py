@@ -17,7 +17,7 @@ class NetworkController(Controller):
     path = "/v1/network"
     tags = ("Network",)
 
-    @get(summary="The two halves")
+    @get(operation_id="show_network", summary="The two halves")
     async def whole(
         self,
         context: NamedDependency[Context],

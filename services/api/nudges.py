@@ -1,12 +1,12 @@
 """Nudges: the list, and what people answer."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from litestar import Controller, Request, get, post
+from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from domain.nudges import AcceptNudge, Command, DismissNudge, SnoozeNudge
@@ -18,8 +18,7 @@ from infra.tenants import Tenant
 from infra.views import nudges
 from infra.views.nudges import NudgeView, States
 from infra.views.pages import Page
-from services.api.parameters import After, Cursor, Limit
-from services.api.requests import idempotency_key
+from services.api.parameters import After, Cursor, IdempotencyKey, Limit, NudgeId
 
 
 class DoneElsewhere(Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +42,7 @@ class NudgeController(Controller):
     path = "/v1/nudges"
     tags = ("Nudges",)
 
-    @get(summary="List nudges")
+    @get(operation_id="list_nudges", summary="List nudges")
     async def page(
         self,
         context: NamedDependency[Context],
@@ -56,68 +55,67 @@ class NudgeController(Controller):
         """The newest first, each with its reason, the numbers behind it and the touchpoints it rests on."""
         return await nudges.page(context, tenant, state=which, limit=limit, given_cursor=cursor, after=after)
 
-    @post("/{nudge_id:uuid}/accept", status_code=200, summary="I will")
+    @post("/{nudge_id:uuid}/accept", status_code=200, operation_id="accept_nudge", summary="I will")
     async def accept(
         self,
-        nudge_id: FromPath[UUID],
-        request: Request[Any, Any, Any],
+        nudge_id: NudgeId,
+        data: JSONBody[AcceptNudge],
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
-        data: JSONBody[AcceptNudge | None] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> NudgeReceipt:
         """Where the nudge asks "within reach?", `within_reach` answers: `no` and `unknown` end it, `yes` keeps it."""
-        return await _answer(context, tenant, origin, request, nudge_id, data or AcceptNudge())
+        return await _answer(context, tenant, origin, nudge_id, data, idempotency_key)
 
-    @post("/{nudge_id:uuid}/snooze", status_code=200, summary="Later")
+    @post("/{nudge_id:uuid}/snooze", status_code=200, operation_id="snooze_nudge", summary="Later")
     async def snooze(
         self,
-        nudge_id: FromPath[UUID],
+        nudge_id: NudgeId,
         data: JSONBody[SnoozeNudge],
-        request: Request[Any, Any, Any],
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
+        idempotency_key: IdempotencyKey = None,
     ) -> NudgeReceipt:
         """It comes back `until` then, within 180 days."""
-        return await _answer(context, tenant, origin, request, nudge_id, data)
+        return await _answer(context, tenant, origin, nudge_id, data, idempotency_key)
 
-    @post("/{nudge_id:uuid}/dismiss", status_code=200, summary="No")
+    @post("/{nudge_id:uuid}/dismiss", status_code=200, operation_id="dismiss_nudge", summary="No")
     async def dismiss(
         self,
-        nudge_id: FromPath[UUID],
-        request: Request[Any, Any, Any],
+        nudge_id: NudgeId,
+        data: JSONBody[DismissNudge],
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
-        data: JSONBody[DismissNudge | None] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> NudgeReceipt:
         """It does not come back for as long as its kind rests: 60 days for a meeting in person."""
-        return await _answer(context, tenant, origin, request, nudge_id, data or DismissNudge())
+        return await _answer(context, tenant, origin, nudge_id, data, idempotency_key)
 
-    @post("/{nudge_id:uuid}/done", status_code=200, summary="Done elsewhere")
+    @post("/{nudge_id:uuid}/done", status_code=200, operation_id="finish_nudge", summary="Done elsewhere")
     async def done(
         self,
-        nudge_id: FromPath[UUID],
-        request: Request[Any, Any, Any],
+        nudge_id: NudgeId,
+        data: JSONBody[DoneElsewhere],
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
-        data: JSONBody[DoneElsewhere | None] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> NudgeReceipt:
         """Records what was done as a touchpoint: a nudge is never done by a click alone. Twice records once."""
-        told = data or DoneElsewhere()
         done = await commands.finish_nudge(
-            context, tenant, nudge_id, kind=told.kind, channel=told.channel, minutes=told.minutes, note=told.note,
-            occurred_at=told.occurred_at or datetime.now(UTC), origin=origin,
+            context, tenant, nudge_id, kind=data.kind, channel=data.channel, minutes=data.minutes, note=data.note,
+            occurred_at=data.occurred_at or datetime.now(UTC), origin=origin,
         )  # fmt: skip
         return NudgeReceipt(nudge_id, done.position)
 
 
 async def _answer(
-    context: Context, tenant: Tenant, origin: Origin, request: Request[Any, Any, Any], nudge_id: UUID, command: Command
+    context: Context, tenant: Tenant, origin: Origin, nudge_id: UUID, command: Command, idempotency_key: str | None
 ) -> NudgeReceipt:
     done = await commands.answer_nudge(
-        context, tenant, nudge_id, command, origin=origin, idempotency_key=idempotency_key(request)
+        context, tenant, nudge_id, command, origin=origin, idempotency_key=idempotency_key
     )
     return NudgeReceipt(nudge_id, done.position)

@@ -1,11 +1,13 @@
 """The OpenAPI document and its page, from our own files alone."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple, cast
 
 import msgspec
 import swagger_ui
+from litestar import Litestar, Response
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import (
@@ -13,62 +15,52 @@ from litestar.openapi.spec import (
     Contact,
     Example,
     OpenAPIMediaType,
+    OpenAPIResponse,
     Operation,
+    Parameter,
+    PathItem,
     Reference,
     RequestBody,
     Schema,
     SecurityScheme,
     Tag,
 )
-from litestar.static_files import create_static_files_router
 from litestar.router import Router
+from litestar.routes import HTTPRoute
+from litestar.static_files import create_static_files_router
+from litestar.types import Empty
+from litestar.typing import FieldDefinition
+from msgspec import Meta
 
 from domain.touchpoints import RecordTouchpoint
+from services.api import examples
+from services.api.parameters import parameters_of
+from services.api.problems import JSON_PROBLEM, Problem
+from services.api.requests import JSON
+from services.api.touchpoints import MAX_ITEMS, NDJSON, Results
 
 ASSETS = Path(swagger_ui.__file__).parent / "static"
 ASSETS_PATH = "/schema-assets"
+Schemas = dict[object, Schema]
 
-ONE = {
-    "kind": "handshake",
-    "occurred_at": "2026-05-06T08:15:00+02:00",
-    "channel": "chamber",
-    "direction": "mutual",
-    "with": [{"email": "ana@example.com", "name": "Ana Bakes"}],
-    "note": "met at the breakfast, she looks for a supplier of flour",
-    "source": "notebook",
-    "source_id": "2026-05-06/1",
+# Problems by status: the component's name and when it is answered.
+PROBLEMS: dict[int, tuple[str, str]] = {
+    400: ("BadRequest", "The request is not valid; `field` names the input at fault."),
+    401: ("Unauthorized", "The key is missing, wrong or revoked."),
+    404: ("NotFound", "The business has nothing of this id."),
+    409: (
+        "Conflict",
+        "The key or id was used with other content, the identity is somebody's, or a rule forbids it.",
+    ),
+    410: ("Gone", "It speaks of a person who was erased."),
+    412: ("Stale", "The contact changed after the version that If-Match names."),
+    413: ("TooLarge", "More than 1 MB in all, or 64 kB for one touchpoint."),
+    415: ("UnsupportedMediaType", "The body is of a form this does not read."),
+    503: ("Unavailable", "The database is away, or a view does not reach `after` in time. Send the same again."),
 }
-LINE = (
-    '{"kind": "direct_message", "occurred_at": "2026-05-07T10:00:00Z", "channel": "linkedin", "direction": "in",'
-    ' "with": [{"platform": "linkedin", "handle": "ana-bakes"}]}'
-)
-
-
-@dataclass
-class TouchpointOperation(Operation):
-    """The batch route reads its body itself, so its three forms are described here."""
-
-    def __post_init__(self) -> None:
-        one = Reference(ref="#/components/schemas/RecordTouchpoint")
-        many = Schema(type="array", items=one, min_items=1, max_items=1000)  # type: ignore[arg-type]
-        self.request_body = RequestBody(
-            required=True,
-            content={
-                "application/json": OpenAPIMediaType(
-                    schema=Schema(one_of=[one, many]),
-                    examples={"one": Example(value=ONE), "several": Example(value=[ONE])},
-                ),
-                "application/x-ndjson": OpenAPIMediaType(
-                    schema=Schema(type="string"),  # type: ignore[arg-type]
-                    examples={"lines": Example(value=LINE + "\n" + LINE + "\n")},
-                ),
-            },
-        )
 
 
 def config() -> OpenAPIConfig:
-    _, schemas = msgspec.json.schema_components([RecordTouchpoint], ref_template="#/components/schemas/{name}")
-    components: dict[str, Any] = dict(schemas)
     return OpenAPIConfig(
         title="Rapport",
         version="1",
@@ -81,12 +73,12 @@ def config() -> OpenAPIConfig:
         contact=Contact(name="Rapport"),
         path="/schema",
         components=Components(
-            schemas=components,
             security_schemes={
                 "key": SecurityScheme(type="http", scheme="bearer", description="An API key: rapport_live_...")
             },
         ),
         security=[{"key": []}],
+        use_handler_docstrings=True,
         tags=[
             Tag("Touchpoints", "What happened between the business and people."),
             Tag("Contacts", "The people and organisations the business knows."),
@@ -112,3 +104,149 @@ def config() -> OpenAPIConfig:
 def assets() -> Router:
     """Swagger UI's files, as the package brings them."""
     return create_static_files_router(path=ASSETS_PATH, directories=[ASSETS], include_in_schema=False)
+
+
+class Described(NamedTuple):
+    """An operation of the document, and what its handler takes as its body and answers."""
+
+    path: str
+    operation: Operation
+    handler: HTTPRouteHandler
+    takes: object
+    answers: object
+
+
+def complete(app: Litestar) -> None:
+    """Put into the document what the framework cannot know.
+
+    The schemas become msgspec's own, which reads and writes the bodies; problems, examples and the three forms of a
+    batch are added to the operations they apply to.
+    """
+    document = app.openapi_schema
+    described = list(_described(app, document.paths or {}))
+    types = {kind for one in described for kind in (one.takes, one.answers)} | {Problem, RecordTouchpoint}
+    wanted = [kind for kind in types if kind not in (None, bytes)]
+    found, components = msgspec.json.schema_components(
+        wanted, schema_hook=_anything, ref_template="#/components/schemas/{name}"
+    )
+    schemas: Schemas = {kind: cast(Schema, schema) for kind, schema in zip(wanted, found, strict=True)}
+    document.components.schemas = cast(dict[str, Schema], dict(sorted(components.items())))
+    document.components.responses = {name: _problem(description, schemas) for name, description in PROBLEMS.values()}
+    for one in described:
+        _complete_inputs(one, schemas)
+        _complete_answers(one, schemas)
+
+
+def _anything(kind: type) -> dict[str, object]:
+    if kind is not object:
+        raise NotImplementedError
+    return {"description": "as the type of event has it"}
+
+
+def _described(app: Litestar, paths: Mapping[str, PathItem]) -> Iterator[Described]:
+    for route in app.routes:
+        for method, (handler, _) in route.route_handler_map.items() if isinstance(route, HTTPRoute) else ():
+            if handler.resolve_include_in_schema():
+                operation: Operation = getattr(paths[route.path_format], method.lower())
+                takes, answers = handler.parsed_data_field, handler.parsed_fn_signature.return_type
+                if answers.is_subclass_of(Response):
+                    [answers] = answers.inner_types
+                body = takes.annotation if takes else None
+                yield Described(route.path_format, operation, handler, body, answers.annotation)
+
+
+def _complete_inputs(one: Described, schemas: Schemas) -> None:
+    taken = parameters_of(one.handler)
+    for parameter in cast(list[Parameter], one.operation.parameters or []):
+        parameter.schema = _parameter(taken[parameter.name])
+        parameter.allow_empty_value = parameter.allow_reserved = None  # type: ignore[assignment]
+    if one.answers is Results:
+        one.operation.request_body = _batch(schemas)
+    elif one.takes is not None:
+        example = {"example": Example(value=examples.BODIES[str(one.operation.operation_id)])}
+        content = {JSON: OpenAPIMediaType(schema=schemas[one.takes], examples=cast(Any, example))}
+        one.operation.request_body = RequestBody(content=content, required=not _optional(one.takes))
+
+
+def _parameter(field: FieldDefinition) -> Schema:
+    """As the handler takes it when it is given at all."""
+    given = next((one for one in field.inner_types if not one.is_none_type), field) if field.is_optional else field
+    limits = {
+        name: limit
+        for name in ("ge", "le", "min_length", "max_length")
+        if (limit := getattr(field.kwarg_definition, name)) is not None
+    }
+    schema = msgspec.json.schema(Annotated[given.annotation, Meta(**limits)])
+    return cast(Schema, schema if field.default in (None, Empty) else {**schema, "default": field.default})
+
+
+def _optional(body: object) -> bool:
+    """Whether it may be left out: an empty one reads as {}."""
+    try:
+        msgspec.convert({}, type=body)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _batch(schemas: Schemas) -> RequestBody:
+    """One touchpoint, an array of them, or one a line."""
+    one = schemas[RecordTouchpoint]
+    many = cast(Schema, {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_ITEMS})
+    lines = "".join(msgspec.json.encode(line).decode() + "\n" for line in (examples.MESSAGE, examples.POST))
+    written = {"one": Example(value=examples.MEETING), "several": Example(value=[examples.MESSAGE, examples.POST])}
+    return RequestBody(
+        required=True,
+        content={
+            JSON: OpenAPIMediaType(
+                schema=cast(Schema, {"oneOf": [one, many]}),
+                examples=cast(Any, written),
+            ),
+            NDJSON[0]: OpenAPIMediaType(
+                schema=cast(Schema, {"type": "string", "description": "One touchpoint as a JSON object a line."}),
+                examples=cast(Any, {"lines": Example(value=lines)}),
+            ),
+        },
+    )
+
+
+def _complete_answers(one: Described, schemas: Schemas) -> None:
+    """The answer's own schema, and the problems this operation may answer instead."""
+    responses = cast(dict[str, OpenAPIResponse | Reference], one.operation.responses)
+    responses.pop("400", None)
+    answered = cast(OpenAPIResponse, next(iter(responses.values())))
+    answered.description = "Done."
+    if one.answers is not bytes:
+        answered.content = {JSON: OpenAPIMediaType(schema=schemas[one.answers])}
+    if not one.path.startswith("/v1/"):
+        one.operation.security = []
+        return
+    for status in _statuses(one):
+        responses[str(status)] = Reference(ref=f"#/components/responses/{PROBLEMS[status][0]}")
+    if one.answers is Results:
+        responses["422"] = _nothing_recorded(schemas)
+
+
+def _statuses(one: Described) -> Iterator[int]:
+    yield from (400, 401)
+    if "{" in one.path:
+        yield 404
+    if one.operation.request_body is not None:
+        yield from (409, 410, 413, 415)
+    if "If-Match" in parameters_of(one.handler):
+        yield 412
+    yield 503
+
+
+def _problem(description: str, schemas: Schemas) -> OpenAPIResponse:
+    return OpenAPIResponse(description=description, content={JSON_PROBLEM: OpenAPIMediaType(schema=schemas[Problem])})
+
+
+def _nothing_recorded(schemas: Schemas) -> OpenAPIResponse:
+    return OpenAPIResponse(
+        description="No item was recorded or known: the results say why. A problem where it is none or too many.",
+        content={
+            JSON: OpenAPIMediaType(schema=schemas[Results]),
+            JSON_PROBLEM: OpenAPIMediaType(schema=schemas[Problem]),
+        },
+    )

@@ -13,15 +13,15 @@ from contextlib import asynccontextmanager, suppress
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import asyncpg
 import httpx
 import psutil
 from redis.asyncio import Redis
 
-from infra import embedded
+from infra import embedded, settings
 from infra.data_folder import DataFolder
+from infra.settings import Settings
 from services import supervisor
 from tests.conftest import temporary_folder
 
@@ -29,11 +29,6 @@ PROJECT = Path(__file__).parents[2]
 RAPPORT = [sys.executable, "-m", "services.cli"]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_")}
 PATIENCE = 90.0  # seconds for what takes a few on an idle machine
-
-
-class Tenant(NamedTuple):
-    tenant_id: UUID
-    api_key: str
 
 
 class Done(NamedTuple):
@@ -59,7 +54,13 @@ class Up:
         command = [*RAPPORT, "up", "--no-demo", "--port", str(self.port), "--data", str(self.data.root)]
         with said.open("wb") as log:
             self.process = await asyncio.to_thread(
-                subprocess.Popen, command, cwd=PROJECT, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                subprocess.Popen,
+                command,
+                cwd=PROJECT,
+                env=ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         await until(lambda: "Rapport runs at" in said.read_text() or self.ended)
         assert not self.ended, said.read_text()
@@ -87,11 +88,11 @@ class Up:
         assert running.returncode is not None
         return Done(running.returncode, out.decode(), err.decode())
 
-    async def tenant(self, name: str) -> Tenant:
-        done = await self.command("tenant", "add", name, "--json")
-        assert done.code == 0, done.err
-        told = json.loads(done.out)
-        return Tenant(UUID(told["tenant_id"]), told["api_key"])
+    def settings(self) -> Settings:
+        """As its API and its worker have them."""
+        servers = embedded.where(self.data)
+        given = {**servers.environment(), "RAPPORT_MASTER_KEY": embedded.master_key(self.data)}
+        return settings.load({**given, "RAPPORT_DATA": str(self.data.root)})
 
     def pids(self) -> dict[str, int | None]:
         """What `rapport status` tells of its processes, without the second it takes to start; None while one is down."""

@@ -60,9 +60,9 @@ async def recorded(business: Business) -> list[dict[str, Any]]:
 
 
 async def strengths(business: Business, contacts: dict[str, dict[str, Any]], at: datetime) -> dict[str, dict[str, Any]]:
-    """Everybody's strength at an instant, explained, by handle."""
+    """The strength at an instant of everybody ever touched, explained, by handle."""
     found = {}
-    for who, contact in contacts.items():
+    for who, contact in ((who, one) for who, one in contacts.items() if one["touchpoints"]):
         seen = await business.get(f"/v1/contacts/{contact['id']}/strength", true_at=at.isoformat())
         found[who] = {key: value for key, value in seen.items() if key not in ("contact_id", "position")}
     return found
@@ -167,9 +167,9 @@ class Conference:
         return sorted(told, key=lambda one: (one["occurred_at"], one["source_id"]))
 
     def _written(self, message: Message, me: Person) -> Iterator[Touchpoint]:
-        """To a person: a tie. To a small group: a tie with each. To more, what I say is said in a place, what I hear is no tie."""
+        """A tie with whom it speaks to: one, or a small group. To more, mine is of the place, and theirs is no tie."""
         mine = message.sender == me
-        telling = {"at": message.at, "channel": APP, "source_id": f"message/{message.id}"}
+        telling: dict[str, Any] = {"at": message.at, "channel": APP, "source_id": f"message/{message.id}"}
         if message.reach == "U" and me in (message.sender, message.to):
             other = message.to if mine else message.sender
             yield _told("direct_message", "out" if mine else "in", [other], **telling)
@@ -215,7 +215,7 @@ def _befriended(added: FriendAdded, me: Person) -> Iterator[Touchpoint]:
 
 
 def _met(meeting: Meeting, me: Person) -> Touchpoint:
-    """Below five minutes two people were in one room, below fifteen they passed the time of day, from there on they met."""
+    """Below five minutes they were in the same room, below fifteen they said hello, from there on they met."""
     seconds = meeting.ended - meeting.began
     other = meeting.other if me == meeting.one else meeting.one
     kind = "attendance" if seconds < 300 else "handshake" if seconds < 900 else "meeting"
@@ -248,11 +248,10 @@ def interest(group: int, learned_at: str) -> dict[str, str]:
     return {"topic": f"group {group}", "learned_at": learned_at}
 
 
-# Copenhagen: text messages and calls of 800 students, 28 days of them, and who is whose friend on Facebook at some time.
+# Copenhagen: 28 days of text messages and calls of 800 students, and who is whose friend on Facebook at some time.
 
-BEGAN = datetime(
-    2014, 2, 3, tzinfo=ZoneInfo("Europe/Copenhagen")
-)  # the data tell seconds only; this Monday is as good as any
+# The data tell seconds only: this Monday is as good as any.
+BEGAN = datetime(2014, 2, 3, tzinfo=ZoneInfo("Europe/Copenhagen"))
 OVER = datetime(2014, 3, 4, tzinfo=UTC)
 
 
@@ -291,6 +290,13 @@ class Students:
             partners[row.receiver].add(row.sender)
         return sorted(partners, key=lambda who: (-len(partners[who]), who))[:people]
 
+    def most_missed(self) -> Person:
+        """Who knows most people by nothing but calls that nobody answered."""
+        known = {frozenset({row.sender, row.receiver}) for row in self.exchanges} | self.friends
+        missed = {frozenset({call.sender, call.receiver}) for call in self.unanswered} - known
+        named = [who for pair in missed for who in pair]
+        return min(named, key=lambda who: (-named.count(who), who))
+
     def friends_of(self, me: Person) -> list[Person]:
         return sorted(who for pair in self.friends if me in pair for who in pair - {me})
 
@@ -306,7 +312,7 @@ def spoken(call: Row) -> bool:
 
 
 def _logged_twice(calls: Iterable[Row]) -> Iterator[Row]:
-    """Both phones logged some calls: one that begins before the last one between the two has ended is that one again."""
+    """Both phones logged some calls: what begins while the same person still calls the same one is that call again."""
     ends: dict[tuple[Person, Person], int] = {}
     for call in calls:
         pair = call.sender, call.receiver

@@ -77,7 +77,7 @@ async def know(business: Business, contacts: Iterable[dict[str, Any]]) -> None:
     for contact in contacts:
         answer = await business.post("/v1/contacts", contact)
         assert answer.status_code == 201, answer.text
-        await business.seen(answer.json()["position"])
+    await business.seen(answer.json()["position"])
 
 
 async def test_each_evening_shows_who_is_known_online_in_person_or_both(attendees: list[Attendee]):
@@ -140,18 +140,18 @@ async def test_timelines_are_whole_and_begin_where_people_met(attendees: list[At
 async def test_friends_of_before_come_as_told_and_with_the_groups_they_share(
     attendees: list[Attendee], conference: Conference
 ):
-    one = attendees[0]
-    for handle, contact in (await by_handle(one.business, "mobiclique")).items():
-        who, address = int(handle), f"/v1/contacts/{contact['id']}"
-        joined = [group for group, since in conference.shared(one.person, who).items() if since]
-        if joined:
-            interests = [interest(group, "mobiclique") for group in joined]
-            answer = await one.business.client.patch(address, json={"interests": interests})
-            assert answer.status_code == 200, answer.text
-            await one.business.seen(answer.json()["position"])
-        shown = await one.business.get(address)
-        assert (shown["stated"] and shown["stated"]["by"]) == ("facebook" if who in known(one.person) else None)
-        assert {(learned["topic"], learned["learned_at"]) for learned in shown["interests"]} == shared(one.person, who)
+    for one in attendees:
+        for handle, contact in (await by_handle(one.business, "mobiclique")).items():
+            who, address = int(handle), f"/v1/contacts/{contact['id']}"
+            joined = [group for group, since in conference.shared(one.person, who).items() if since]
+            if joined:
+                interests = [interest(group, "mobiclique") for group in joined]
+                answer = await one.business.client.patch(address, json={"interests": interests})
+                assert answer.status_code == 200, answer.text
+                await one.business.seen(answer.json()["position"])
+            shown = await one.business.get(address)
+            assert (shown["stated"] and shown["stated"]["by"]) == ("facebook" if who in known(one.person) else None)
+            assert {(told["topic"], told["learned_at"]) for told in shown["interests"]} == shared(one.person, who)
 
 
 async def test_parts_add_up_and_the_strongest_is_one_they_met_and_wrote_to_most(attendees: list[Attendee]):
@@ -245,7 +245,7 @@ def met(me: Person) -> dict[Person, int]:
 def written(me: Person) -> dict[Person, int]:
     """When one first spoke to the other, or added the other."""
     firsts: dict[Person, int] = {}
-    said = [(at, one, {other}) for one, other, at in numbers("friends2")]
+    said = [(at, one, frozenset({other})) for one, other, at in numbers("friends2")]
     said += [(at, sender, addressed(sender, at, reach, to)) for _, sender, at, reach, to in numbers("messages")]
     for at, sender, people in sorted(said, key=lambda one: one[0]):
         for who in people if sender == me else {sender} if me in people else ():
@@ -253,16 +253,17 @@ def written(me: Person) -> dict[Person, int]:
     return firsts
 
 
-def addressed(sender: Person, at: int, reach: int, to: int) -> set[Person]:
+def addressed(sender: Person, at: int, reach: int, to: int) -> frozenset[Person]:
     """The people a message speaks to, where they are no crowd."""
     if reach == TO_ONE:
-        return {to}
-    hearers = members(to, at) - {sender} if reach == TO_GROUP else set()
-    return hearers if len(hearers) <= 12 else set()
+        return frozenset({to})
+    hearers = members(to, at) - {sender} if reach == TO_GROUP else frozenset()
+    return hearers if len(hearers) <= 12 else frozenset()
 
 
-def members(group: int, at: int = EVER) -> set[Person]:
-    first = {who for who, which in numbers("interests1") if which == group}
+@cache
+def members(group: int, at: int = EVER) -> frozenset[Person]:
+    first = frozenset(who for who, which in numbers("interests1") if which == group)
     return first | {who for who, which, since in numbers("interests2") if which == group and since <= at}
 
 

@@ -16,6 +16,7 @@ from tests.conftest import temporary_folder
 def folder() -> Iterator[DataFolder]:
     with temporary_folder() as data:
         data.create()
+        embedded.master_key(data)
         with embedded.servers(data):
             yield data
 

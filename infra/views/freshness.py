@@ -1,0 +1,26 @@
+"""Read your writes: a view waits for the position it is asked for."""
+
+from collections.abc import Sequence
+
+from domain.errors import Invalid
+from infra import projector
+from infra.context import Context
+from infra.database import in_tenant, queries
+from infra.tenants import Tenant
+
+
+async def reached(context: Context, tenant: Tenant, projections: Sequence[str], after: int | None) -> int:
+    """How far these projections have read, at least `after`.
+
+    Raises Invalid when the log itself has not got so far, Behind when the projections do not in time.
+    """
+    if after is not None:
+        async with in_tenant(context.pool, tenant.tenant_id) as connection:
+            check_written(after, await connection.fetchval(queries("event_log").position, tenant.tenant_id))
+    return await projector.reached(context, tenant.tenant_id, projections, after)
+
+
+def check_written(after: int, head: int) -> None:
+    """Invalid for a position nobody was ever answered: waiting for it is no use."""
+    if after > head:
+        raise Invalid(f"the log has no such position yet: its last is {head}", field="after")
