@@ -80,8 +80,8 @@ def _with_facts(relationship: Relationship, experiences: list[Experience]) -> Re
     channels, last = dict(relationship.channels), relationship.last_touch_at
     for one in experiences:
         slug, at = one.touch.context, one.occurred_at
-        before = channels.get(slug)
-        channels[slug] = Presence(1, at) if before is None else Presence(before.touchpoints + 1, min(before.first_at, at))
+        before = channels.get(slug, Presence(0, at))
+        channels[slug] = Presence(before.touchpoints + 1, min(before.first_at, at))
         last = at if last is None else max(last, at)
     return replace(relationship, channels=dict(sorted(channels.items())), last_touch_at=last)
 

@@ -63,9 +63,9 @@ class Sums(Struct, frozen=True, array_like=True):
 class Record(Struct, frozen=True, array_like=True):
     """What is counted and never decays. Days with less than 0.4 points are not contact days.
 
-    `recent` has a bit for each of the 360 days up to `last`, the lowest for `last` itself, as big-endian bytes; `months`
-    one for each of the twelve 30-day periods these make, counted back from `last`: neither an older first day found
-    later nor the calendar moves them, and in silence untouched periods are only added.
+    `recent` has a bit for each of the 360 days up to `last`, the lowest for `last` itself, as big-endian bytes;
+    `months` one for each of the twelve 30-day periods these make, counted back from `last`: neither an older first
+    day found later nor the calendar moves them, and in silence untouched periods are only added.
     """
 
     contact_days: int = 0

@@ -8,7 +8,8 @@ import structlog
 
 def configure(level: str = "info") -> None:
     """For a whole process. Libraries' own lines are kept from warnings on."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format='{"level": "%(levelname)s", "event": "%(name)s"}')
+    line = '{"level": "%(levelname)s", "event": "%(name)s"}'
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=line)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

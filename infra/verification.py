@@ -21,7 +21,7 @@ POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Verified(Struct, frozen=True):
-    """`broken_at` is the first position that is not as it was written, with what is wrong there; None when all is well."""
+    """`broken_at` is the first position that is not as it was written, and `what` is wrong there; None: all is well."""
 
     tenant_id: UUID
     events: int

@@ -1,4 +1,4 @@
-"""A small made-up business, recorded through the real road: one bakery, its people, nine months. All of it is invented."""
+"""A small made-up business, recorded through the real road: one bakery, its people, nine months. All invented."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from domain.channels import DescribeChannel
 from domain.contacts import AddContact, IdentityGiven, InterestGiven, Relation
-from domain.errors import Refused
 from domain.touchpoints import Act, Direction, Kind, RecordTouchpoint, Reference
 from infra import commands, tenants
 from infra.commands import Origin
@@ -24,7 +23,7 @@ AT_ONCE = 200
 
 
 class Habit(Struct, frozen=True):
-    """What happens again and again: every so many days, in turn in these directions, between two days of the nine months."""
+    """What happens again and again: every so many days, in turn in these directions, from one day to another."""
 
     kind: Kind
     channel: str
@@ -107,7 +106,7 @@ POSTS = (
 
 def touchpoints(now: datetime) -> Iterator[RecordTouchpoint]:
     """The nine months up to `now`, the same for the same instant."""
-    chance = random.Random(7)  # noqa: S311 - a made-up business, no secret
+    chance = random.Random(7)
     for person in PEOPLE:
         reference = Reference(platform=person.handle[0], handle=person.handle[1], name=person.name)
         for number, habit in enumerate(person.habits):
@@ -142,9 +141,8 @@ async def load(
     """Record the business's people and touchpoints; the last position. `progress` is told (done, of how many)."""
     position = 0
     for person in PEOPLE:
-        _, done = await commands.add_contact(
-            context, tenant, _contact(person), origin=ORIGIN, idempotency_key=f"demo/{person.name}"
-        )
+        key = f"demo/{person.name}"
+        await commands.add_contact(context, tenant, _contact(person), origin=ORIGIN, idempotency_key=key)
     shop = DescribeChannel(slug="farmers-market", name="Saturday farmers' market", topics=("food",))
     await commands.describe_channel(context, tenant, shop, origin=ORIGIN, idempotency_key="demo/farmers-market")
     items = sorted(touchpoints(now or datetime.now(UTC)), key=lambda item: item.occurred_at)

@@ -34,9 +34,8 @@ class DemoTenant(NamedTuple):
 
 @asynccontextmanager
 async def opened(configured: Settings) -> AsyncIterator[Context]:
-    async with open_context(
-        database_url=configured.database_url, redis_url=configured.redis_url, master=configured.master_key, connections=6
-    ) as context:
+    urls = {"database_url": configured.database_url, "redis_url": configured.redis_url}
+    async with open_context(**urls, master=configured.master_key, connections=6) as context:
         yield context
 
 
@@ -94,8 +93,8 @@ def _which(ids: Sequence[UUID]) -> str:
     return "Say which tenant with --tenant:\n" + "\n".join(f"  {tenant_id}" for tenant_id in ids)
 
 
-async def rebuild(configured: Settings, *, projection: str, tenant: UUID | None) -> int:
-    """Make the projection anew beside the live one, tenant by tenant, with whatever workers run; 1 when one got stuck."""
+async def rebuild(configured: Settings, *, projection: str, tenant: UUID | None) -> None:
+    """Make the projection anew beside the live one, tenant by tenant, with whatever workers run."""
     if projection not in projector.PROJECTIONS:
         raise Refused(f"There is no projection {projection}: {', '.join(projector.PROJECTIONS)}.")
     async with opened(configured) as context:
@@ -104,7 +103,6 @@ async def rebuild(configured: Settings, *, projection: str, tenant: UUID | None)
             for tenant_id in ids:
                 await _rebuild_one(context, tenant_id, projection, progress)
     print(f"{projection}: rebuilt for {len(ids)} tenant(s).")
-    return 0
 
 
 async def _wanted(context: Context, tenant: UUID | None) -> list[UUID]:
@@ -210,4 +208,3 @@ async def _tell(context: Context, console: Console, business: Tenant) -> None:
     printing.halves(console, whole)
     console.rule("Today's nudges")
     printing.nudges(console, waiting.items, business.time_zone)
-

@@ -82,7 +82,8 @@ def nudges(console: Console, rows: Sequence[NudgeView], time_zone: str) -> None:
         asks = f" [italic]{escape(row.question)}[/]" if row.question else ""
         console.print(f"[bold]Meet in person: {escape(row.contact_name or 'somebody')}[/]{asks}")
         console.print(Padding(escape(row.reason), (0, 0, 0, 2)))
-        console.print(f"  [dim]until {day(row.expires_at, time_zone)}, from {len(row.touchpoint_ids)} touchpoints; {row.id}[/]")
+        until = day(row.expires_at, time_zone)
+        console.print(f"  [dim]until {until}, from {len(row.touchpoint_ids)} touchpoints; {row.id}[/]")
 
 
 def title(row: ContactRow) -> str:

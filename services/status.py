@@ -85,7 +85,9 @@ def show_table(status: Status) -> None:
     if status.lags:
         Console().print(f"Behind: {', '.join(behind) or 'nothing'}.")
     if parked:
-        Console().print(f"[red]Parked events, which a projection could not take: {', '.join(parked)}. The worker's log says why.[/]")
+        Console().print(
+            f"[red]Parked, as a projection could not take them: {', '.join(parked)}.[/] See the worker's log."
+        )
 
 
 def without_password(url: str | None) -> str:

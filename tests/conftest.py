@@ -4,7 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -97,9 +97,9 @@ def another_database(url: str, name: str, *, as_who: str | None = None) -> str:
     return f"postgresql://{as_who or who}{'@' if as_who else at}{host}/{name}{'?' if query else ''}{query}"
 
 
-@pytest.fixture(scope="session")
-async def database(servers: Servers) -> AsyncIterator[Database]:
-    """A fresh one for the session, or for each worker of pytest-xdist."""
+@asynccontextmanager
+async def migrated(servers: Servers) -> AsyncIterator[Database]:
+    """A fresh database, gone at the end."""
     name = f"rapport_test_{uuid4().hex}"
     admin_url = another_database(servers.admin_url, name)
     connection = await asyncpg.connect(another_database(servers.admin_url, "postgres"))
@@ -112,6 +112,13 @@ async def database(servers: Servers) -> AsyncIterator[Database]:
         await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:
         await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def database(servers: Servers) -> AsyncIterator[Database]:
+    """One for the session, or for each worker of pytest-xdist."""
+    async with migrated(servers) as fresh:
+        yield fresh
 
 
 @pytest.fixture

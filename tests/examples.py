@@ -64,4 +64,6 @@ EVENTS: tuple[Event, ...] = (
     nudges.NudgeDone(nudge_id=NUDGE, contact_id=ANA, touchpoint_id=COFFEE),
     nudges.NudgeExpired(nudge_id=NUDGE, contact_id=ANA),
 )
-PERSONAL = Personal(name="Ana", hint="the baker's sister", handle="ana@example.com", locality="Portland", topic="flour", note="hi")
+PERSONAL = Personal(
+    name="Ana", hint="the baker's sister", handle="ana@example.com", locality="Portland", topic="flour", note="hi"
+)

@@ -74,7 +74,8 @@ class Road:
     async def client(self, api_key: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         transport = httpx.ASGITransport(app=self.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://rapport", headers=headers, timeout=60) as client:
+        client = httpx.AsyncClient(transport=transport, base_url="http://rapport", headers=headers, timeout=60)
+        async with client:
             yield client
 
     @asynccontextmanager
@@ -86,7 +87,8 @@ class Road:
 
 @pytest.fixture(scope="session")
 def configured(database: Database, servers: Servers) -> Settings:
-    return Settings(database_url=database.app_url, redis_url=servers.redis_url, master_key=MASTER_KEY, log_level="error")
+    urls = {"database_url": database.app_url, "redis_url": servers.redis_url}
+    return Settings(**urls, master_key=MASTER_KEY, log_level="error")
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def examples() -> list[str]:
-    return [
-        block for page in PAGES for block in re.findall(r"```json touchpoint\n(.*?)```", page.read_text(), flags=re.DOTALL)
-    ]
+    fenced = re.compile(r"```json touchpoint\n(.*?)```", flags=re.DOTALL)
+    return [block for page in PAGES for block in fenced.findall(page.read_text())]
 
 
 @pytest.mark.parametrize("example", examples())

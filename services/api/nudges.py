@@ -55,7 +55,7 @@ class NudgeController(Controller):
         """The newest first, each with its reason, the numbers behind it and the touchpoints it rests on."""
         return await nudges.page(context, tenant, state=which, limit=limit, given_cursor=cursor, after=after)
 
-    @post("/{nudge_id:uuid}/accept", status_code=200, operation_id="accept_nudge", summary="I will")
+    @post("/{nudge_id:uuid}/accept", status_code=200, operation_id="accept_nudge", summary="Accept a nudge")
     async def accept(
         self,
         nudge_id: NudgeId,
@@ -68,7 +68,7 @@ class NudgeController(Controller):
         """Where the nudge asks "within reach?", `within_reach` answers: `no` and `unknown` end it, `yes` keeps it."""
         return await _answer(context, tenant, origin, nudge_id, data, idempotency_key)
 
-    @post("/{nudge_id:uuid}/snooze", status_code=200, operation_id="snooze_nudge", summary="Later")
+    @post("/{nudge_id:uuid}/snooze", status_code=200, operation_id="snooze_nudge", summary="Snooze a nudge")
     async def snooze(
         self,
         nudge_id: NudgeId,
@@ -81,7 +81,7 @@ class NudgeController(Controller):
         """It comes back `until` then, within 180 days."""
         return await _answer(context, tenant, origin, nudge_id, data, idempotency_key)
 
-    @post("/{nudge_id:uuid}/dismiss", status_code=200, operation_id="dismiss_nudge", summary="No")
+    @post("/{nudge_id:uuid}/dismiss", status_code=200, operation_id="dismiss_nudge", summary="Dismiss a nudge")
     async def dismiss(
         self,
         nudge_id: NudgeId,
@@ -94,7 +94,7 @@ class NudgeController(Controller):
         """It does not come back for as long as its kind rests: 60 days for a meeting in person."""
         return await _answer(context, tenant, origin, nudge_id, data, idempotency_key)
 
-    @post("/{nudge_id:uuid}/done", status_code=200, operation_id="finish_nudge", summary="Done elsewhere")
+    @post("/{nudge_id:uuid}/done", status_code=200, operation_id="finish_nudge", summary="Say that a nudge was done")
     async def done(
         self,
         nudge_id: NudgeId,

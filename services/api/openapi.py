@@ -110,6 +110,7 @@ class Described(NamedTuple):
     """An operation of the document, and what its handler takes as its body and answers."""
 
     path: str
+    method: str
     operation: Operation
     handler: HTTPRouteHandler
     takes: object
@@ -152,7 +153,7 @@ def _described(app: Litestar, paths: Mapping[str, PathItem]) -> Iterator[Describ
                 if answers.is_subclass_of(Response):
                     [answers] = answers.inner_types
                 body = takes.annotation if takes else None
-                yield Described(route.path_format, operation, handler, body, answers.annotation)
+                yield Described(route.path_format, method, operation, handler, body, answers.annotation)
 
 
 def _complete_inputs(one: Described, schemas: Schemas) -> None:
@@ -165,7 +166,7 @@ def _complete_inputs(one: Described, schemas: Schemas) -> None:
     elif one.takes is not None:
         example = {"example": Example(value=examples.BODIES[str(one.operation.operation_id)])}
         content = {JSON: OpenAPIMediaType(schema=schemas[one.takes], examples=cast(Any, example))}
-        one.operation.request_body = RequestBody(content=content, required=not _optional(one.takes))
+        one.operation.request_body = RequestBody(content=content, required=not _optional(one))
 
 
 def _parameter(field: FieldDefinition) -> Schema:
@@ -180,13 +181,13 @@ def _parameter(field: FieldDefinition) -> Schema:
     return cast(Schema, schema if field.default in (None, Empty) else {**schema, "default": field.default})
 
 
-def _optional(body: object) -> bool:
-    """Whether it may be left out: an empty one reads as {}."""
+def _optional(one: Described) -> bool:
+    """Whether the body may be left out: that of an act on something there, which reads as {} then."""
     try:
-        msgspec.convert({}, type=body)
+        msgspec.convert({}, type=cast(type[object], one.takes))
     except msgspec.ValidationError:
         return False
-    return True
+    return one.method == "POST" and "{" in one.path
 
 
 def _batch(schemas: Schemas) -> RequestBody:

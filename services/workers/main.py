@@ -1,4 +1,4 @@
-"""The worker: wakes at a ring of the bell, and looks by itself every two seconds. All it does are rows in PostgreSQL."""
+"""The worker: wakes at a ring of the bell, and looks by itself every two seconds. Its work is rows in PostgreSQL."""
 
 import asyncio
 import os
@@ -66,9 +66,7 @@ class Worker:
 
 async def catch_up(context: Context) -> None:
     """Do all there is to do."""
-    while (
-        await projector.advance(context) or await periodic.run_due(context) or await projector.retry_parked(context)
-    ):
+    while await projector.advance(context) or await periodic.run_due(context) or await projector.retry_parked(context):
         pass
 
 
