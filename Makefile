@@ -19,14 +19,15 @@ ifdef PIP_CERT
 export SSL_CERT_FILE ?= $(PIP_CERT)
 endif
 
-.PHONY: help setup up demo test check lock clean
+.PHONY: help setup up demo test check bench lock clean
 
 help:
 	@echo "make up [PORT=8010]   set up, start everything, keep it running until Ctrl-C"
-	@echo "make demo             set up, fill a demo business with a year of touchpoints"
+	@echo "make demo             set up, record a made-up bakery, print what comes of it"
 	@echo "make setup            install into .venv; at once when nothing changed"
 	@echo "make test [ARGS=...]  all tests, against a real PostgreSQL and a real Valkey"
 	@echo "make check            style, types, layers"
+	@echo "make bench            how fast the log is, beside PostgreSQL itself; no test"
 	@echo "make lock             renew the locked versions of all packages"
 	@echo "make clean            remove .venv and caches, never data"
 
@@ -58,6 +59,9 @@ check: .venv/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: .venv/.installed
+	$(BIN)/python -m tests.benchmarks.append $(JSON)
 
 lock: .venv/.installed
 	$(BIN)/uv $(COMPILE) --upgrade --group dev pyproject.toml -o requirements.lock

@@ -6,7 +6,8 @@ once in 10 ms and process.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import arq
@@ -85,39 +86,36 @@ class Bell:
             await redis.aclose()
 
 
-def listen(
-    url: str,
-    wake: Callable[[], Awaitable[None]],
-    *,
-    startup: Callable[[], Awaitable[None]],
-    shutdown: Callable[[], Awaitable[None]],
-) -> None:
-    """Run until told to stop: `wake` after each ring. Blocks. Ends when Valkey goes away; a supervisor starts it anew."""
+async def listen(url: str, wake: Callable[[], None]) -> None:
+    """`wake` after each ring, for ever. While Valkey is away there is no ring; it is tried again every second."""
+    while True:
+        worker = _listener(url, wake)
+        try:
+            await worker.async_run()
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("bell_unreachable", error=type(error).__name__)
+        finally:
+            with suppress(RedisError, OSError, TimeoutError):
+                await worker.close()
+        await asyncio.sleep(1)
 
+
+def _listener(url: str, wake: Callable[[], None]) -> arq.Worker:
     async def on_ring(ctx: dict[Any, Any], *_: Any, **__: Any) -> None:
-        await wake()
+        wake()
 
-    async def on_startup(ctx: dict[Any, Any]) -> None:
-        await startup()
-
-    async def on_shutdown(ctx: dict[Any, Any]) -> None:
-        await shutdown()
-
-    worker = arq.Worker(
+    return arq.Worker(
         functions=[arq.func(on_ring, name=TASK, keep_result=0, max_tries=1)],
         queue_name=QUEUE,
         redis_settings=redis_settings(url),
-        on_startup=on_startup,
-        on_shutdown=on_shutdown,
         job_serializer=_dumps,
         job_deserializer=json.loads,
         poll_delay=POLL_SECONDS,
         keep_result=0,
         job_timeout=30,
         max_jobs=2,
-        handle_signals=True,
+        handle_signals=False,
     )
-    worker.run()
 
 
 def _dumps(job: dict[str, object]) -> bytes:

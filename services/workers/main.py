@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import signal
 
 import structlog
+import uvloop
 
 from infra import bell, logs, periodic, projector, settings
 from infra.context import Context, open_context
@@ -16,63 +18,61 @@ SWEEP_SECONDS = 2.0
 log = structlog.get_logger()
 
 
-class Worker:
-    """One process's share of the work. `wake` is cheap and may be called at any time."""
+async def work(configured: Settings, stop: asyncio.Event) -> None:
+    """Do what there is to do until `stop` is set: at each ring, and every two seconds in case one was lost."""
+    woken = asyncio.Event()
+    async with open_context(
+        database_url=configured.database_url, redis_url=configured.redis_url, master=configured.master_key
+    ) as context:
+        log.info("worker_started")
+        listening = asyncio.create_task(bell.listen(configured.redis_url, woken.set))
+        while not stop.is_set():
+            woken.clear()
+            await _catch_up(context, stop)
+            await _rest(woken, stop)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
 
-    def __init__(self, configured: Settings) -> None:
-        self._configured = configured
-        self._woken = asyncio.Event()
-        self._stop = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._work())
+async def _catch_up(context: Context, stop: asyncio.Event) -> None:
+    try:
+        while not stop.is_set() and await step(context):
+            pass
+    except (*GONE, Unavailable) as error:
+        log.warning("database_unavailable", error=type(error).__name__)
+        await asyncio.sleep(0.5)
 
-    async def stop(self) -> None:
-        self._stop.set()
-        self._woken.set()
-        if self._task is not None:
-            await self._task
 
-    async def wake(self) -> None:
-        self._woken.set()
-
-    async def _work(self) -> None:
-        known = self._configured
-        async with open_context(
-            database_url=known.database_url, redis_url=known.redis_url, master=known.master_key
-        ) as context:
-            log.info("worker_started")
-            while not self._stop.is_set():
-                self._woken.clear()
-                await self._catch_up(context)
-                await self._rest()
-
-    async def _rest(self) -> None:
-        """Until the next ring, or the sweep."""
-        try:
-            async with asyncio.timeout(SWEEP_SECONDS):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-
-    async def _catch_up(self, context: Context) -> None:
-        try:
-            await catch_up(context)
-        except (*GONE, Unavailable) as error:
-            log.warning("database_unavailable", error=type(error).__name__)
-            await asyncio.sleep(0.5)
+async def _rest(woken: asyncio.Event, stop: asyncio.Event) -> None:
+    """Until the next ring, the end, or the sweep."""
+    waits = [asyncio.create_task(event.wait()) for event in (woken, stop)]
+    await asyncio.wait(waits, timeout=SWEEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
 
 
 async def catch_up(context: Context) -> None:
     """Do all there is to do."""
-    while await projector.advance(context) or await periodic.run_due(context) or await projector.retry_parked(context):
+    while await step(context):
         pass
 
 
+async def step(context: Context) -> bool:
+    """A little of each kind of work, so that none starves another; False when there is none."""
+    return any(
+        [await projector.advance(context), await periodic.run_due(context), await projector.retry_parked(context)]
+    )
+
+
 def run() -> None:
-    """Run until told to stop. Ends when Valkey goes away; the supervisor starts it anew."""
+    """Run until SIGINT or SIGTERM."""
     configured = settings.load(dict(os.environ))
     logs.configure(configured.log_level)
-    worker = Worker(configured)
-    bell.listen(configured.redis_url, worker.wake, startup=worker.start, shutdown=worker.stop)
+    uvloop.run(_until_told(configured))
+
+
+async def _until_told(configured: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await work(configured, stop)
