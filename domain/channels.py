@@ -1,10 +1,10 @@
 """Channels: the places where the network lives, each in one realm, as a hub of the business's own or an outpost."""
 
 import re
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID, uuid5
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from domain.errors import Invalid
 from domain.event import Event
@@ -50,14 +50,18 @@ class ChannelDescribed(Event, frozen=True, kw_only=True):
 
 
 class DescribeChannel(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a person says of a channel; what they leave out stays as it was, or as the table of slugs has it."""
+    """What a person says of a channel; what they leave out stays as it was, or as the table of slugs has it.
 
-    slug: str
-    name: str | None = None
+    A `hub` is a place of the business's own, an `outpost` somebody else's. What was met in a `sensitive` place (a
+    clinic, a church) counts for nothing in suggestions.
+    """
+
+    slug: Annotated[str, Meta(max_length=60, examples=["chamber"])]
+    name: Annotated[str, Meta(max_length=200)] | None = None
     realm: Realm | None = None
     role: Role | None = None
     access: Access | None = None
-    topics: tuple[str, ...] | None = None
+    topics: Annotated[tuple[Annotated[str, Meta(max_length=80)], ...], Meta(max_length=50)] | None = None
     sensitive: bool | None = None
 
 
@@ -121,9 +125,11 @@ def decide(command: DescribeChannel, channel: Channel | None) -> list[Event]:
     The opening is always that of the table: whoever opens it says the same, and what a person says stays.
     """
     was = channel or by_table(check_slug(command.slug, field="slug"))
-    name = was.name if command.name is None else _text(command.name, field="name", longest=200)
+    name = was.name if command.name is None else _stripped(command.name, field="name")
     topics = (
-        was.topics if command.topics is None else tuple(_text(t, field="topics", longest=80) for t in command.topics)
+        was.topics
+        if command.topics is None
+        else tuple(_stripped(topic, field=f"topics[{n}]") for n, topic in enumerate(command.topics))
     )
     described = Channel(
         slug=was.slug,
@@ -151,8 +157,7 @@ def stream_of(slug: str) -> str:
     return f"channel-{slug}"
 
 
-def _text(text: str, *, field: str, longest: int) -> str:
-    stripped = text.strip()
-    if not 1 <= len(stripped) <= longest:
-        raise Invalid(f"this takes 1 to {longest} characters", field=field)
-    return stripped
+def _stripped(text: str, *, field: str) -> str:
+    if not text.strip():
+        raise Invalid("this says nothing", field=field)
+    return text.strip()

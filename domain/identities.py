@@ -23,7 +23,7 @@ HOSTS = {
     "x": {"twitter.com", "mobile.twitter.com"},
     "youtube": {"youtu.be"},
 }
-BEFORE_HANDLES = frozenset("add c channel company groups in p people profile pub school showcase u user users".split())
+BEFORE_HANDLES = frozenset("add c channel company in people profile pub school showcase u user users".split())
 
 
 def normalise(platform: str, handle: str, *, country: str) -> tuple[str, str]:
@@ -83,8 +83,8 @@ def _from_url(platform: str, url: str) -> str:
     named = next((segment for segment in segments if segment.startswith("@")), None)
     if platform == "mastodon" and named:
         return f"{named}@{host}"
-    if not segments or not (platform in host or host in HOSTS.get(platform, ())):
+    if not segments or not (platform in host.split(".") or host in HOSTS.get(platform, ())):
         return "/".join([host, *segments])
-    if number := parse_qs(parts.query).get("id"):
-        return number[0]
+    if segments[0] == "profile.php":
+        return "".join(parse_qs(parts.query).get("id", []))
     return named or (segments[1] if len(segments) > 1 and segments[0].casefold() in BEFORE_HANDLES else segments[0])

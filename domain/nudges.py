@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from domain.contacts import ReachNoted, Within
 from domain.errors import Invalid, NotFound, Refused
 from domain.event import NOTHING_PERSONAL, Event, Personal
-from domain.touchpoints import TouchpointRecorded
+from domain.touches import Touch
 
 NudgeKind = Literal["meet_in_person"]
 State = Literal["suggested", "accepted", "snoozed", "dismissed", "done", "expired"]
@@ -83,6 +83,9 @@ class NudgeExpired(_OfNudge, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "nudge.expired"
 
 
+Ended = NudgeDone | NudgeExpired
+
+
 class AcceptNudge(Struct, frozen=True, forbid_unknown_fields=True):
     """I will. Where the nudge asks whether the person is within reach, the answer goes with it."""
 
@@ -123,7 +126,7 @@ class Candidate(Struct, frozen=True):
 
 
 class Nudge(Struct, frozen=True):
-    """A nudge as far as decisions need it."""
+    """A nudge as far as decisions need it; `closed` when the relationship is."""
 
     nudge_id: UUID
     contact_id: UUID
@@ -133,6 +136,7 @@ class Nudge(Struct, frozen=True):
     expires_at: datetime
     ended_at: datetime | None = None
     asked: bool = False
+    closed: bool = False
 
 
 class Surroundings(Struct, frozen=True):
@@ -155,7 +159,7 @@ class Rule(Struct, frozen=True):
     lasts: timedelta
     rests: timedelta
     reason: Callable[[Candidate, Sequence[Nudge], Surroundings], Reason | None]
-    done_by: Callable[[TouchpointRecorded, str], bool]
+    done_by: Callable[[Touch, str], bool]
 
 
 def meet_in_person(who: Candidate, before: Sequence[Nudge], around: Surroundings) -> Reason | None:
@@ -185,8 +189,8 @@ def within_reach(who: Candidate, around: Surroundings) -> Within:
     return "yes" if who.locality.casefold() == around.locality.casefold() else "no"
 
 
-def met_in_person(touchpoint: TouchpointRecorded, realm: str) -> bool:
-    return realm == "physical" and touchpoint.direction in ("out", "mutual")
+def met_in_person(touch: Touch, realm: str) -> bool:
+    return realm == "physical" and touch.direction in ("out", "mutual")
 
 
 RULES: dict[NudgeKind, Rule] = {
@@ -243,19 +247,15 @@ def _suggested(rule: Rule, who: Candidate, reason: Reason, around: Surroundings)
     )
 
 
-def seen_done(nudge: Nudge, touchpoint: TouchpointRecorded, occurred_at: datetime, realm: str) -> list[Event]:
-    """Done when a fitting touchpoint with this contact happened after the suggestion."""
-    fits = (
-        nudge.state in OPEN
-        and nudge.contact_id in touchpoint.contact_ids
-        and occurred_at > nudge.suggested_at
-        and RULES[nudge.kind].done_by(touchpoint, realm)
-    )
-    return [_done(nudge, touchpoint.touchpoint_id)] if fits else []
+def seen_done(nudge: Nudge, touch: Touch, occurred_at: datetime, realm: str) -> list[Ended]:
+    """Done when a fitting touch of this contact happened after the suggestion."""
+    fits = nudge.state in OPEN and occurred_at > nudge.suggested_at and RULES[nudge.kind].done_by(touch, realm)
+    return [_done(nudge, touch.touchpoint_id)] if fits else []
 
 
-def expire(nudge: Nudge, now: datetime) -> list[Event]:
-    over = nudge.state in OPEN and now >= nudge.expires_at
+def expire(nudge: Nudge, now: datetime) -> list[Ended]:
+    """Over when its time is, or when the relationship was closed."""
+    over = nudge.state in OPEN and (now >= nudge.expires_at or nudge.closed)
     return [NudgeExpired(nudge_id=nudge.nudge_id, contact_id=nudge.contact_id)] if over else []
 
 
@@ -264,12 +264,14 @@ def decide(command: Command, nudge: Nudge | None, *, now: datetime) -> list[Even
     if nudge is None:
         raise NotFound("there is no such nudge")
     match command:
-        case FinishNudge(touchpoint_id):
-            return [] if nudge.state == "done" else [_done(nudge, touchpoint_id)]
+        case FinishNudge() if nudge.state == "done":
+            return []
         case DismissNudge() if nudge.state == "dismissed":
             return []
         case _ if nudge.state not in OPEN:
             raise Refused(f"this nudge is {nudge.state}")
+        case FinishNudge(touchpoint_id):
+            return [_done(nudge, touchpoint_id)]
         case DismissNudge(reason):
             return [_dismissed(nudge, reason)]
         case SnoozeNudge(until) if not now < until <= now + LONGEST_SNOOZE:
@@ -278,12 +280,12 @@ def decide(command: Command, nudge: Nudge | None, *, now: datetime) -> list[Even
             return [NudgeSnoozed(nudge_id=nudge.nudge_id, contact_id=nudge.contact_id, until=until)]
         case AcceptNudge(within_reach=("no" | "unknown") as answer):
             return [ReachNoted(contact_id=nudge.contact_id, within_reach=answer), _dismissed(nudge, None)]
+        case AcceptNudge() if nudge.state == "accepted":
+            return []
         case AcceptNudge(within_reach=answer):
-            accepted = NudgeAccepted(nudge_id=nudge.nudge_id, contact_id=nudge.contact_id)
             reached = ReachNoted(contact_id=nudge.contact_id, within_reach="yes")
-            return ([reached] if answer == "yes" or nudge.asked else []) + (
-                [] if nudge.state == "accepted" else [accepted]
-            )
+            accepted = NudgeAccepted(nudge_id=nudge.nudge_id, contact_id=nudge.contact_id)
+            return [reached, accepted] if answer == "yes" or nudge.asked else [accepted]
         case _:
             assert_never(command)
 

@@ -48,7 +48,9 @@ async def open_pool(url: str, *, least: int = 1, most: int = 10) -> Pool:
 
     `url` is a postgresql:// URL of that role or of one that may become it.
     """
-    for attempt in stamina.retry_context(on=GONE, attempts=20, timeout=15, wait_initial=0.05, wait_max=1):
+    for attempt in stamina.retry_context(
+        on=GONE, attempts=20, timeout=15, wait_initial=0.05, wait_max=1, wait_jitter=0.1
+    ):
         with attempt:
             return await asyncpg.create_pool(
                 url,

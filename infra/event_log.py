@@ -71,6 +71,10 @@ class Append(Struct, frozen=True):
     subjects: tuple[UUID, ...] = ()
     expected: tuple[str, int] | None = None
 
+    def __post_init__(self) -> None:
+        if not self.drafts:
+            raise ValueError("an append has at least one event")
+
 
 class Verdict(Struct, frozen=True):
     """`position` of the lead (recorded, duplicate, conflict) or of the stream (stale); `holder` of a moved handle."""
@@ -269,7 +273,9 @@ class Writer:
 
     async def _send(self, appends: list[Append], *, waits: bool) -> list[Verdict]:
         """Again on a lost connection: the ids make it safe."""
-        for attempt in stamina.retry_context(on=GONE, attempts=40, timeout=20, wait_initial=0.05, wait_max=1):
+        for attempt in stamina.retry_context(
+            on=GONE, attempts=40, timeout=20, wait_initial=0.05, wait_max=1, wait_jitter=0.05
+        ):
             with attempt:
                 async with self._pool.acquire() as connection:
                     return await append_now(connection, appends, waits=waits)

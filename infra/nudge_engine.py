@@ -1,7 +1,8 @@
 """The engine behind the nudges: a checkpointed process, no projection, so a rebuild never suggests anything.
 
-It sees in later touchpoints what was done, lets expire what nobody did, and suggests. Its events and its checkpoint
-commit together; it waits until its projections have seen what it said last.
+It sees in what happened later what was done, lets expire what nobody did, and suggests. It looks at the projections it
+follows, not at the log. Its events and its checkpoint commit together; it waits until its projections have seen what it
+said last.
 """
 
 from collections.abc import Sequence
@@ -9,55 +10,50 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-import asyncpg
 import msgspec
 
-from domain import events, nudges
+from domain import nudges
 from domain.event import Event
 from domain.nudges import Candidate, Nudge, NudgeSuggested, Surroundings
 from domain.relationships import realm_of
-from domain.touchpoints import TouchpointRecorded
 from infra import event_log
 from infra.commands import CANONICAL, Origin, draft
-from infra.context import Context
 from infra.database import Connection, queries
 from infra.event_log import Append
-from infra.projections import network
+from infra.projections import network, timeline
 from infra.tenants import Tenant
 
-BATCH = 5_000
 LONGEST_REST = max(rule.rests for rule in nudges.RULES.values())
 
 
-async def advance(
-    context: Context, connection: Connection, tenant: Tenant, from_position: int, to_position: int
-) -> None:
-    """Read on to `to_position` and say what follows. The caller holds the engine's checkpoint."""
-    rows = await connection.fetch(
-        queries("event_log").after_of_types, tenant.tenant_id, from_position, [TouchpointRecorded.TYPE], BATCH
-    )
-    rows = [row for row in rows if row["position"] <= to_position]
-    through = rows[-1]["position"] if len(rows) == BATCH else to_position
-    said = await think(context, connection, tenant, rows)
-    await connection.execute(queries("projector").advance, tenant.tenant_id, "nudge_engine", 1, through, said)
+class HeadHeld(Exception):
+    """Somebody holds the tenant's head: later, so that no other tenant has to wait for that."""
 
 
-async def think(context: Context, connection: Connection, tenant: Tenant, rows: Sequence[asyncpg.Record]) -> int:
-    """What follows from these touchpoints and from the hour; the position of the last event said, 0 for nothing."""
+async def advance(connection: Connection, tenant: Tenant, to_position: int) -> None:
+    """Say what follows from the log up to `to_position`. The caller holds the engine's checkpoint."""
+    said = await think(connection, tenant)
+    await connection.execute(queries("projector").advance, tenant.tenant_id, "nudge_engine", 1, to_position, said)
+
+
+async def think(connection: Connection, tenant: Tenant) -> int:
+    """What follows from what is known and from the hour; the position of the last event said, 0 for nothing."""
     now = datetime.now(UTC)
     past = await _past(connection, tenant.tenant_id, now)
-    said = await _seen_done(connection, tenant, past, rows)
-    ended = {event.nudge_id for event in said if isinstance(event, nudges.NudgeDone)}
+    said = await _seen_done(connection, tenant.tenant_id, past)
+    ended = {event.nudge_id for event in said}
     said += [event for nudge in past if nudge.nudge_id not in ended for event in nudges.expire(nudge, now)]
     around = Surroundings(tenant.tenant_id, tenant.locality, now, day_began(now, tenant.time_zone))
+    suggested: list[NudgeSuggested] = []
     if nudges.room(past, around):
-        said += nudges.suggest(await _candidates(connection, tenant.tenant_id), past, around)
-    return await _say(connection, tenant, said, now)
+        suggested = nudges.suggest(await _candidates(connection, tenant.tenant_id), past, around)
+    return await _say(connection, tenant, [*said, *suggested], now)
 
 
 def day_began(now: datetime, time_zone: str) -> datetime:
-    """The start of the tenant's own day."""
-    return now.astimezone(ZoneInfo(time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+    """The start of the tenant's own day; where that midnight comes twice, the first of them."""
+    local = now.astimezone(ZoneInfo(time_zone))
+    return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
 
 
 async def _past(connection: Connection, tenant_id: UUID, now: datetime) -> list[Nudge]:
@@ -65,21 +61,18 @@ async def _past(connection: Connection, tenant_id: UUID, now: datetime) -> list[
     return [Nudge(**dict(row)) for row in rows]
 
 
-async def _seen_done(
-    connection: Connection, tenant: Tenant, past: Sequence[Nudge], rows: Sequence[asyncpg.Record]
-) -> list[Event]:
+async def _seen_done(connection: Connection, tenant_id: UUID, past: Sequence[Nudge]) -> list[nudges.Ended]:
+    """The first fitting deed after each open suggestion, whenever it came to be known."""
     still_open = {nudge.contact_id: nudge for nudge in past if nudge.state in nudges.OPEN}
-    if not still_open or not rows:
+    if not still_open:
         return []
-    realms = await network.realms(connection, tenant.tenant_id)
-    said: dict[UUID, Event] = {}
-    for row in rows:
-        fact = events.decode(row["type"], row["version"], row["body"])
-        if not isinstance(fact, TouchpointRecorded):
-            continue
-        for who in still_open.keys() & set(fact.contact_ids):
-            for event in nudges.seen_done(still_open[who], fact, row["occurred_at"], realm_of(fact.channel, realms)):
-                said.setdefault(still_open[who].nudge_id, event)
+    realms = await network.realms(connection, tenant_id)
+    since = [nudge.suggested_at for nudge in still_open.values()]
+    said: dict[UUID, nudges.Ended] = {}
+    for row in await connection.fetch(queries("timeline").touches_since, tenant_id, list(still_open), since):
+        nudge, touch = still_open[row["contact_id"]], timeline.touch_of(row)
+        for event in nudges.seen_done(nudge, touch, row["occurred_at"], realm_of(touch.context, realms)):
+            said.setdefault(nudge.nudge_id, event)
     return list(said.values())
 
 
@@ -104,7 +97,7 @@ async def _candidates(connection: Connection, tenant_id: UUID) -> list[Candidate
 
 
 async def _say(connection: Connection, tenant: Tenant, said: Sequence[Event], now: datetime) -> int:
-    """Append, each by itself, under ids that a second try gives again."""
+    """Append, each by itself, under ids that a second try gives again. Raises HeadHeld."""
     if not said:
         return 0
     meta = CANONICAL.encode(Origin(actor="nudge_engine", source="worker"))
@@ -119,6 +112,8 @@ async def _say(connection: Connection, tenant: Tenant, said: Sequence[Event], no
         for event in said
     ]
     verdicts = await event_log.append_now(connection, appends, waits=True)
+    if any(verdict.judgement == "busy" for verdict in verdicts):
+        raise HeadHeld
     return max((verdict.position or 0 for verdict in verdicts), default=0)
 
 

@@ -2,35 +2,49 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from infra import nudge_engine, tenants
 from infra.context import Context
-from infra.database import Connection, queries
+from infra.database import Connection, enter, queries
+from infra.projection import attempted
 from infra.projections import relationships
 from infra.tenants import Tenant
 
 SUGGEST_HOUR = 7
+PUT_OFF = timedelta(minutes=1)
 
 log = structlog.get_logger()
 
 
 async def run_due(context: Context) -> bool:
-    """One piece of due work, with its next time, in one transaction; False when nothing is due."""
+    """One piece of due work, with its next time, in one transaction; False when nothing is due.
+
+    One that fails is put off for a minute, so that it does not hold up the others.
+    """
     async with context.pool.acquire() as connection, connection.transaction():
         row = await connection.fetchrow(queries("projector").claim_due)
         if row is None:
             return False
-        await connection.execute(queries("event_log").enter_tenant, str(row["tenant_id"]), "60s")
-        tenant = await tenants.load_in(connection, row["tenant_id"], master=context.master)
-        next_at = await TASKS[row["task"]](context, connection, tenant)
-        await connection.execute(queries("projector").set_due, tenant.tenant_id, row["task"], next_at)
+        await enter(connection, row["tenant_id"], seconds=60)
+        failure = await attempted(connection, _run(context, connection, row["tenant_id"], row["task"]))
+        if failure is not None:
+            log.error("due_work_failed", task=row["task"], tenant=str(row["tenant_id"]), error=failure)
+            later = datetime.now(UTC) + PUT_OFF
+            await connection.execute(queries("projector").set_due, row["tenant_id"], row["task"], later)
     return True
 
 
-async def rescore(context: Context, connection: Connection, tenant: Tenant) -> datetime:
+async def _run(context: Context, connection: Connection, tenant_id: UUID, task: str) -> None:
+    tenant = await tenants.load_in(connection, tenant_id, master=context.master)
+    next_at = await TASKS[task](connection, tenant)
+    await connection.execute(queries("projector").set_due, tenant_id, task, next_at)
+
+
+async def rescore(connection: Connection, tenant: Tenant) -> datetime:
     """Bring the stored pictures to the new UTC day, 2,000 at a time; again at the next UTC midnight."""
     now = datetime.now(UTC)
     live = await connection.fetchrow(queries("projector").hold_live, tenant.tenant_id, "relationships")
@@ -39,14 +53,14 @@ async def rescore(context: Context, connection: Connection, tenant: Tenant) -> d
     return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
-async def suggest(context: Context, connection: Connection, tenant: Tenant) -> datetime:
+async def suggest(connection: Connection, tenant: Tenant) -> datetime:
     """Let nudges expire and suggest, also when nothing happened; again at seven in the tenant's own morning."""
     now = datetime.now(UTC)
     engine = await connection.fetchrow(queries("projector").hold_live, tenant.tenant_id, "nudge_engine")
     [seen] = await connection.fetch(queries("projector").live_positions, tenant.tenant_id, ["nudges"])
     if engine is None or seen["position"] < engine["own_position"]:
         return now + timedelta(seconds=1)
-    said = await nudge_engine.think(context, connection, tenant, [])
+    said = await nudge_engine.think(connection, tenant)
     await connection.execute(
         queries("projector").advance, tenant.tenant_id, "nudge_engine", engine["build"], engine["position"], said
     )
@@ -60,7 +74,7 @@ def next_morning(now: datetime, time_zone: str) -> datetime:
     return (today if local < today else today + timedelta(days=1)).astimezone(UTC)
 
 
-TASKS: dict[str, Callable[[Context, Connection, Tenant], Awaitable[datetime]]] = {
+TASKS: dict[str, Callable[[Connection, Tenant], Awaitable[datetime]]] = {
     "rescore": rescore,
     "suggest": suggest,
 }

@@ -25,7 +25,7 @@ class Stored(Struct, frozen=True):
 
 
 class Batch(Struct, frozen=True):
-    """A run of one tenant's events for one build. The build then stands at `through`; `again` when these were parked."""
+    """A run of one tenant's events for one build, which then stands at `through`. `again`: these were parked before."""
 
     tenant_id: UUID
     build: int
@@ -55,7 +55,7 @@ async def attempted(connection: Connection, work: Awaitable[object]) -> str | No
     try:
         async with connection.transaction():
             await work
-    except Exception as error:  # noqa: BLE001 - whatever went wrong here, others must go on; it is kept and tried again
+    except Exception as error:
         if connection.is_closed():
             raise
         return told(error)

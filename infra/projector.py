@@ -47,7 +47,7 @@ FOLLOWS = [(p.name, followed) for p in PROJECTIONS.values() for followed in p.fo
 log = structlog.get_logger()
 PROJECTED = Counter("rapport_projected_events", "Events taken by a projection.", ["projection"])
 PARKED = Counter("rapport_parked_events", "Events a projection could not take, at each try.", ["projection"])
-ADVANCED = Histogram("rapport_projection_batch_seconds", "One batch of a projection, from claim to commit.", ["projection"])
+ADVANCED = Histogram("rapport_projection_batch_seconds", "One batch of a projection, claim to commit.", ["projection"])
 
 
 class Claimed(Struct, frozen=True):
@@ -73,7 +73,7 @@ async def advance(context: Context) -> bool:
         with ADVANCED.labels(claimed.process).time():
             failure = await attempted(connection, _advance(context, connection, claimed))
         if failure is not None:
-            log.error("process_stalled", process=claimed.process, tenant=str(claimed.tenant_id), error=failure)
+            log.warning("process_stalled", process=claimed.process, tenant=str(claimed.tenant_id), error=failure)
             await connection.execute(sql.stall, claimed.tenant_id, claimed.process, claimed.build, failure)
     return True
 
@@ -81,7 +81,7 @@ async def advance(context: Context) -> bool:
 async def _advance(context: Context, connection: Connection, claimed: Claimed) -> None:
     tenant = await tenants.load_in(connection, claimed.tenant_id, master=context.master)
     if claimed.process == "nudge_engine":
-        await nudge_engine.advance(context, connection, tenant, claimed.to_position)
+        await nudge_engine.advance(connection, tenant, claimed.to_position)
     else:
         await _project(context, connection, tenant, claimed)
 
@@ -128,7 +128,7 @@ async def _take(
     *,
     again: int | None,
 ) -> list[tuple[asyncpg.Record, str]]:
-    """Apply the events; those that cannot be taken come back, each with the reason, and those of their streams after them.
+    """Apply the events. Those that cannot be taken come back, each with the reason, and what follows in their streams.
 
     `again` is the position the build stands at, where these events were parked and lie before it.
     """
@@ -205,7 +205,10 @@ async def retry_parked(context: Context) -> bool:
         await enter(connection, row["tenant_id"], seconds=60)
         position = await connection.fetchval(sql.position, row["tenant_id"], row["process"], row["build"])
         claimed = Claimed(**dict(row), from_position=position, to_position=position, live=True)
-        await _retry(context, connection, claimed, position)
+        failure = await attempted(connection, _retry(context, connection, claimed, position))
+        if failure is not None:
+            log.error("retry_failed", process=claimed.process, tenant=str(claimed.tenant_id), error=failure)
+            await connection.execute(sql.postpone, claimed.tenant_id, claimed.process, claimed.build)
     return True
 
 

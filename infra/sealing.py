@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -103,12 +103,13 @@ def _decrypt(key: bytes, sealed: bytes, bound: bytes) -> bytes:
 class KeyRing:
     """Unwrapped keys of people, kept for at most 60 seconds, so that an erased key is forgotten."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._kept: dict[tuple[UUID, UUID], tuple[float, bytes]] = {}
 
     def keep(self, tenant: TenantKeys, wrapped: Iterable[tuple[UUID, bytes]]) -> dict[UUID, bytes]:
         """Unwrap and keep."""
-        until = time.monotonic() + CACHED_SECONDS
+        until = self._clock() + CACHED_SECONDS
         if len(self._kept) > CACHED_KEYS:
             self._kept.clear()
         keys = {who: unwrap(key, under=tenant.key, owner=who) for who, key in wrapped}
@@ -117,7 +118,7 @@ class KeyRing:
 
     def kept(self, tenant_id: UUID, subjects: Iterable[UUID]) -> dict[UUID, bytes]:
         """Those of the keys that are here and fresh."""
-        now = time.monotonic()
+        now = self._clock()
         found = {}
         for who in subjects:
             until, key = self._kept.get((tenant_id, who), (0.0, b""))

@@ -13,10 +13,13 @@ UPDATE nudge SET state = 'snoozed', snoozed_until = $4, expires_at = greatest(ex
 UPDATE nudge SET state = $4, ended_at = $5, done_by = $6 WHERE tenant_id = $1 AND build = $2 AND nudge_id = $3;
 
 -- name: past
--- What decides about new ones: the open, and those of the longest rest.
-SELECT nudge_id, contact_id, kind, state, suggested_at, expires_at, ended_at, question IS NOT NULL AS asked
-  FROM nudge WHERE tenant_id = $1 AND build = live_build('nudges')
-   AND (ended_at IS NULL OR ended_at > $2::timestamptz OR question IS NOT NULL);
+-- What decides about new ones: the open, those of the longest rest, and all that asked a question.
+SELECT n.nudge_id, n.contact_id, n.kind, n.state, n.suggested_at, n.expires_at, n.ended_at, n.question IS NOT NULL AS asked,
+       c.closed IS NOT NULL AS closed
+  FROM nudge n
+  LEFT JOIN contact c ON c.tenant_id = n.tenant_id AND c.build = live_build('contacts') AND c.contact_id = n.contact_id
+ WHERE n.tenant_id = $1 AND n.build = live_build('nudges')
+   AND (n.ended_at IS NULL OR n.ended_at > $2::timestamptz OR n.question IS NOT NULL);
 
 -- name: online_candidates
 -- Two-way online ties that never met, with whom they were met together and the latest touchpoints behind them.

@@ -57,6 +57,9 @@ SELECT e.position, e.stream, e.event_id, e.type, e.version, e.occurred_at, e.rec
 -- name: unpark
 DELETE FROM parked_event WHERE tenant_id = $1 AND process = $2 AND build = $3 AND position = ANY ($4);
 
+-- name: postpone
+UPDATE parked_event SET retry_at = now() + interval '1 minute' WHERE tenant_id = $1 AND process = $2 AND build = $3;
+
 -- name: followed_parked
 -- Streams what it follows has still parked: they cannot be tried here yet.
 SELECT DISTINCT stream FROM parked_event WHERE tenant_id = $1 AND process = ANY ($2);

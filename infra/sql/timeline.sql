@@ -30,6 +30,15 @@ SELECT contact_id, touchpoint_id, position, occurred_at, kind, channel, directio
    AND ($3::timestamptz IS NULL OR occurred_at <= $3)
  ORDER BY occurred_at, touchpoint_id;
 
+-- name: touches_since
+-- Unstruck touches of these contacts, each after its own instant; the arrays run side by side.
+SELECT t.contact_id, t.touchpoint_id, t.occurred_at, t.kind, t.channel, t.direction, t.act, t.depth, t.minutes, t.audience, t.people,
+       t.automated
+  FROM unnest($2::uuid[], $3::timestamptz[]) AS x (contact_id, since)
+  JOIN timeline t ON t.tenant_id = $1 AND t.build = live_build('timeline') AND t.contact_id = x.contact_id AND t.occurred_at > x.since
+ WHERE t.struck_at_position IS NULL
+ ORDER BY t.occurred_at, t.touchpoint_id;
+
 -- name: page
 -- The newest first; $3 and $4 are the last row of the page before. The sealed note lies in the log.
 SELECT t.touchpoint_id, t.position, t.occurred_at, t.kind, t.channel, t.direction, t.act, t.about, t.minutes, t.depth, t.audience,

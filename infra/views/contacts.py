@@ -20,7 +20,7 @@ from infra.context import Context
 from infra.database import Connection, in_tenant, queries
 from infra.tenants import Tenant
 from infra.views.freshness import reached
-from infra.views.pages import Page, cursor, cut, keys_of
+from infra.views.pages import Instant, Page, cursor, cut, keys_of
 
 Sort = Literal["strength", "name", "last_touch"]
 Stage = Literal["named_only", "by_sight", "acquaintance", "familiar", "ally", "advocate"]
@@ -36,7 +36,7 @@ class Interest(Struct, frozen=True):
     topic: str
     learned_at: str | None
     in_confidence: bool
-    noted_at: datetime
+    noted_at: Instant
 
 
 class Statement(Struct, frozen=True):
@@ -46,7 +46,7 @@ class Statement(Struct, frozen=True):
     how_often: Often | None
     how_close: Close | None
     by: str | None
-    stated_at: datetime | None
+    stated_at: Instant | None
 
 
 class ContactRow(Struct, frozen=True, kw_only=True):
@@ -66,10 +66,10 @@ class ContactRow(Struct, frozen=True, kw_only=True):
     half: Half
     channels: list[str]
     touchpoints: int
-    met_at: datetime | None
-    first_touch_at: datetime | None
-    last_touch_at: datetime | None
-    scored_at: datetime
+    met_at: Instant | None
+    first_touch_at: Instant | None
+    last_touch_at: Instant | None
+    scored_at: Instant
     closed: Ending | None
 
 
@@ -89,8 +89,8 @@ class Moment(Struct, frozen=True, kw_only=True):
     event_id: UUID
     position: int
     kind: Kind
-    occurred_at: datetime
-    recorded_at: datetime
+    occurred_at: Instant
+    recorded_at: Instant
     channel: str
     direction: Direction
     contact_ids: list[UUID]

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -12,6 +11,7 @@ from infra.context import Context
 from infra.database import in_tenant, queries
 from infra.tenants import Tenant
 from infra.views.freshness import check_written
+from infra.views.pages import Instant
 
 LOOK_SECONDS = 0.1
 
@@ -20,8 +20,8 @@ class FeedItem(Struct, frozen=True):
     position: int
     type: str
     event_id: UUID
-    occurred_at: datetime
-    recorded_at: datetime
+    occurred_at: Instant
+    recorded_at: Instant
     data: dict[str, object]
 
 

@@ -1,6 +1,5 @@
 """The network: the two halves and where they overlap, and the channels."""
 
-from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -12,7 +11,7 @@ from infra.database import in_tenant, queries
 from infra.tenants import Tenant
 from infra.views.contacts import Stage, stage_of
 from infra.views.freshness import reached
-from infra.views.pages import Page, cursor, cut, keys_of
+from infra.views.pages import Instant, Page, cursor, cut, keys_of
 
 READS = ("contacts", "relationships", "network")
 
@@ -22,8 +21,8 @@ class Known(Struct, frozen=True):
     name: str | None
     strength: float
     stage: Stage
-    met_at: datetime | None
-    last_touch_at: datetime | None
+    met_at: Instant | None
+    last_touch_at: Instant | None
 
 
 class HalfView(Struct, frozen=True):

@@ -13,7 +13,7 @@ from infra.context import Context
 from infra.database import in_tenant, queries
 from infra.tenants import Tenant
 from infra.views.freshness import reached
-from infra.views.pages import Page, cursor, cut, keys_of
+from infra.views.pages import Instant, Page, cursor, cut, keys_of
 
 States = Literal["open", "suggested", "accepted", "snoozed", "dismissed", "done", "expired", "all"]
 READS = ("nudges", "contacts")
@@ -36,10 +36,10 @@ class NudgeView(Struct, frozen=True, kw_only=True):
     numbers: dict[str, float]
     touchpoint_ids: list[UUID]
     question: str | None
-    suggested_at: datetime
-    expires_at: datetime
-    snoozed_until: datetime | None
-    ended_at: datetime | None
+    suggested_at: Instant
+    expires_at: Instant
+    snoozed_until: Instant | None
+    ended_at: Instant | None
     done_by: UUID | None
 
 

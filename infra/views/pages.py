@@ -2,15 +2,17 @@
 
 import base64
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from datetime import datetime
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from domain.errors import Invalid
 
+Instant = Annotated[datetime, Meta(tz=True)]
 Row = TypeVar("Row")
-Cursor = TypeVar("Cursor")
+Cursor = TypeVar("Cursor", bound=tuple[object, ...])
 
 
 class Page(Struct, Generic[Row], frozen=True):
@@ -30,12 +32,19 @@ def keys_of(given: str | None, of: type[Cursor]) -> Cursor | None:
     if given is None:
         return None
     try:
-        written = base64.urlsafe_b64decode(given + "=" * (-len(given) % 4))
-        if b"\\u0000" in written:
-            raise ValueError("PostgreSQL keeps no NUL")
-        return msgspec.json.decode(written, type=of)
+        keys = msgspec.json.decode(base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)), type=of)
+        if not all(map(_storable, keys)):
+            raise ValueError
+        return keys
     except (ValueError, msgspec.MsgspecError) as error:
         raise Invalid("this is no cursor of this list", field="cursor") from error
+
+
+def _storable(key: object) -> bool:
+    """Whether PostgreSQL takes it: no NUL, no time at the ends of Python's calendar."""
+    if isinstance(key, datetime):
+        return 1 < key.year < 9999
+    return not (isinstance(key, str) and "\0" in key)
 
 
 def cut(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None]:

@@ -16,6 +16,7 @@ from infra.projections.timeline import touch_of
 from infra.tenants import Tenant
 from infra.views.contacts import Stage, stage_of
 from infra.views.freshness import reached
+from infra.views.pages import Instant
 
 TOO_EARLY = 3
 
@@ -27,7 +28,7 @@ class Weighing(Struct, frozen=True):
     kind: str
     channel: str
     direction: str
-    occurred_at: datetime
+    occurred_at: Instant
     weight: float
 
 
@@ -51,7 +52,7 @@ class StrengthView(Struct, frozen=True, kw_only=True):
     stage: Stage
     held: str | UnsetType = UNSET
     parts: dict[str, PartView]
-    scored_at: datetime
+    scored_at: Instant
     contact_days: int
     contexts: dict[str, float]
     given: float

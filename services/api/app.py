@@ -1,7 +1,6 @@
 """The API as an application."""
 
 import os
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,8 +9,6 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
-from litestar.routes import HTTPRoute
-from litestar.types import Method
 
 from domain.errors import Refused
 from infra import logs, settings
@@ -80,19 +77,9 @@ def create_app(configured: Settings | None = None) -> Litestar:
         openapi_config=openapi.config(),
         logging_config=None,
     )
-    _offer_all_methods(app)
     openapi.complete(app)
     app.asgi_handler = traced(app.asgi_handler)
     return app
-
-
-def _offer_all_methods(app: Litestar) -> None:
-    """OPTIONS answers what all handlers of a path take; the framework knows it of each of them alone."""
-    taken: dict[str, set[Method]] = defaultdict(lambda: {"HEAD"})
-    for route in app.routes:
-        if isinstance(route, HTTPRoute):
-            taken[route.path] |= route.methods
-            route.methods = taken[route.path]
 
 
 def context_of(request: Request[Caller, str, State]) -> Context:

@@ -35,12 +35,25 @@ def decode(raw: bytes, decoder: msgspec.json.Decoder[Read]) -> Read:
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
+        _check_json(raw)
         text, _, place = str(error).partition(" - at `")
         raise in_words(text, place.rstrip("`").removeprefix("$").removeprefix("."), decoder.type) from error
-    except msgspec.DecodeError as error:
-        raise Unreadable(f"this is not JSON: {_lowered(str(error))}") from error
-    except RecursionError as error:
-        raise Unreadable("this JSON is nested too deep") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _unreadable(error) from error
+
+
+def _check_json(raw: bytes) -> None:
+    """Raises Unreadable for what is wrong further on, past the first wrong value."""
+    try:
+        _ANYTHING.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> Unreadable:
+    if isinstance(error, RecursionError):
+        return Unreadable("this JSON is nested too deep")
+    return Unreadable(f"this is not JSON: {_lowered(str(error))}")
 
 
 # What needs a closer look: NUL and halves of surrogate pairs, which JSON can write and PostgreSQL cannot keep.
@@ -167,7 +180,8 @@ def in_words(text: str, place: str, of: object) -> Invalid:
 
 def _reason(text: str) -> str:
     if found := _LENGTH.fullmatch(text):
-        return f"this takes {_LIMITS[found[2]]} {found[3]} {'characters' if found[1] == 'str' else 'of them'}"
+        noun = ("character" if found[3] == "1" else "characters") if found[1] == "str" else "of them"
+        return f"this takes {_LIMITS[found[2]]} {found[3]} {noun}"
     if found := _BOUND.fullmatch(text):
         return f"this takes {_LIMITS[found[1]]} {found[2].removesuffix('.0')}"
     if found := _TYPES.fullmatch(text):

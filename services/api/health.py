@@ -50,7 +50,7 @@ class HealthController(Controller):
             DATABASE_UP.set(1)
         except GONE:
             DATABASE_UP.set(0)
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"))
 
 
 async def _measure(context: Context) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 import msgspec
 import structlog
 import uuid_utils.compat as uuid_utils
-from litestar import Request
+from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.enums import HttpMethod, ScopeType
@@ -113,14 +113,16 @@ def _decoder(of: type) -> msgspec.json.Decoder[object]:
     return msgspec.json.Decoder(of)
 
 
-async def screen(request: Request[Caller, str, State]) -> None:
-    """Before the handler: a body is of a form the route reads, each query parameter one it takes.
+async def screen(request: Request[Caller, str, State]) -> Response[None] | None:
+    """Before the handler: a body is of a form the route reads, each query parameter one it takes. Answers OPTIONS.
 
     Raises Unsupported, Invalid.
     """
     handler = request.route_handler
+    if request.method == HttpMethod.OPTIONS:
+        return Response(None, status_code=204, headers={"Allow": ", ".join(_methods(request))})
     if not handler.resolve_include_in_schema():
-        return
+        return None
     if request.method in ("POST", "PATCH"):
         _check_media_type(request.headers.get("content-type", JSON), handler.opt.get("media_types", (JSON,)))
     for name, value in request.query_params.multi_items():
@@ -129,6 +131,14 @@ async def screen(request: Request[Caller, str, State]) -> None:
             raise Invalid("there is no such parameter", field=name[:100])
         if "\0" in str(value):
             raise Invalid("a text may not hold NUL characters", field=name)
+    return None
+
+
+def _methods(request: Request[Caller, str, State]) -> list[str]:
+    """What all handlers of this path take together; the framework's own answer knows of one of them."""
+    template = request.scope["path_template"]
+    taken = {str(method) for route in request.app.routes if route.path_format == template for method in route.methods}
+    return sorted(taken | {"HEAD"} if "GET" in taken else taken)
 
 
 def _check_media_type(content_type: str, read: Sequence[str]) -> None:

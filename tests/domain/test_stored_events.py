@@ -38,4 +38,6 @@ def test_an_unknown_type_or_version_is_refused():
 
 def test_the_public_form_never_holds_a_personal_field():
     for event in EVENTS:
-        assert "personal" not in events.public(events.with_personal(event, (SPECIMENS / "personal.v1.json").read_bytes()))
+        assert "personal" not in events.public(
+            events.with_personal(event, (SPECIMENS / "personal.v1.json").read_bytes())
+        )

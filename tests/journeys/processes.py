@@ -165,6 +165,7 @@ async def started() -> AsyncIterator[Up]:
             if not up.ended:
                 await up.stop()
         finally:
+            import shutil; shutil.copytree(data.logs, "/tmp/faults/logs", dirs_exist_ok=True)
             leftovers = up.family()
             for one in leftovers:
                 with suppress(psutil.NoSuchProcess):

@@ -137,21 +137,26 @@ async def test_timelines_are_whole_and_begin_where_people_met(attendees: list[At
             )
 
 
-async def test_friends_of_before_come_as_told_and_with_the_groups_they_share(
+async def test_friends_of_before_come_as_told_and_everybody_with_the_groups_they_share(
     attendees: list[Attendee], conference: Conference
 ):
     for one in attendees:
-        for handle, contact in (await by_handle(one.business, "mobiclique")).items():
-            who, address = int(handle), f"/v1/contacts/{contact['id']}"
-            joined = [group for group, since in conference.shared(one.person, who).items() if since]
-            if joined:
-                interests = [interest(group, "mobiclique") for group in joined]
-                answer = await one.business.client.patch(address, json={"interests": interests})
-                assert answer.status_code == 200, answer.text
-                await one.business.seen(answer.json()["position"])
-            shown = await one.business.get(address)
+        contacts = await by_handle(one.business, "mobiclique")
+        await learn(one, contacts, conference)
+        for handle, contact in contacts.items():
+            who, shown = int(handle), await one.business.get(f"/v1/contacts/{contact['id']}")
             assert (shown["stated"] and shown["stated"]["by"]) == ("facebook" if who in known(one.person) else None)
             assert {(told["topic"], told["learned_at"]) for told in shown["interests"]} == shared(one.person, who)
+
+
+async def learn(one: Attendee, contacts: dict[str, dict[str, Any]], conference: Conference) -> None:
+    """Note who joined one's groups during the week."""
+    for who, contact in contacts.items():
+        groups = conference.shared(one.person, int(who))
+        joined = [interest(group, "mobiclique") for group, since in groups.items() if since]
+        answer = await one.business.client.patch(f"/v1/contacts/{contact['id']}", json={"interests": joined})
+        assert answer.status_code == 200, answer.text
+    await one.business.seen(answer.json()["position"])
 
 
 async def test_parts_add_up_and_the_strongest_is_one_they_met_and_wrote_to_most(attendees: list[Attendee]):
