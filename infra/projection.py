@@ -13,6 +13,9 @@ from domain.events import UnknownEvent
 from infra.database import Connection
 from infra.sealing import WrongKey
 
+PROJECT = Path(__file__).parents[1]
+OURS = (f"{PROJECT}/infra/", f"{PROJECT}/domain/")
+
 
 class Stored(Struct, frozen=True):
     """An event as it lies in the log, decoded; personal fields readable only for projections that ask for them."""
@@ -66,5 +69,5 @@ def told(error: Exception) -> str:
     """What went wrong and where, without the values it went wrong with: they may be personal."""
     if isinstance(error, UnknownEvent | MsgspecError | WrongKey):
         return f"{type(error).__name__}: {error}"[:500]
-    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
-    return f"{type(error).__name__} at {Path(ours[-1].filename).name}:{ours[-1].lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(OURS)]
+    return f"{type(error).__name__} at {Path(frames[-1].filename).name}:{frames[-1].lineno}"

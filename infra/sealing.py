@@ -96,7 +96,7 @@ def _encrypt(key: bytes, plain: bytes, bound: bytes) -> bytes:
 def _decrypt(key: bytes, sealed: bytes, bound: bytes) -> bytes:
     try:
         return AESGCM(key).decrypt(sealed[:NONCE], sealed[NONCE:], bound)
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:
         raise WrongKey from error
 
 

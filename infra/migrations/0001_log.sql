@@ -161,6 +161,12 @@ SET lock_timeout = '200ms' AS $$
 DECLARE
   held uuid[];
   clock timestamptz;
+  holders uuid[];                   -- by append, where it claims anything: who holds one of its handles instead
+  contested bool[];                 -- by append: an earlier one of this call decides it
+  stream_positions bigint[];        -- by append, where a position is expected
+  erased int[];                     -- appends that speak of erased people
+  verdicts text[];
+  found bigint[];
 BEGIN
   IF waits THEN
     BEGIN
@@ -174,64 +180,65 @@ BEGIN
   END IF;
   clock := clock_timestamp();
 
-  RETURN QUERY
+  -- What most appends do not have costs nothing: the one statement all of them run stays small.
+  IF cardinality(claim_appends) > 0 THEN
+    SELECT array_agg(v.holder ORDER BY a.n), array_agg(v.contested ORDER BY a.n) INTO holders, contested
+      FROM generate_series(1, cardinality(tenants)) AS a (n)
+      LEFT JOIN (
+        SELECT c.n, (array_agg(c.holder ORDER BY c.ord) FILTER (WHERE c.holder <> c.contact_id))[1] AS holder,
+               bool_or(c.holder IS NULL AND c.first_contact <> c.contact_id AND c.first_n < c.n) AS contested
+          FROM (SELECT x.*, first_value(x.contact_id) OVER same AS first_contact, first_value(x.n) OVER same AS first_n,
+                       (SELECT d.contact_id FROM identity d
+                         WHERE d.tenant_id = tenants[x.n] AND d.platform = x.platform AND d.handle = x.handle) AS holder
+                  FROM unnest(claim_appends, platforms, handles, contacts) WITH ORDINALITY AS x (n, platform, handle, contact_id, ord)
+                WINDOW same AS (PARTITION BY tenants[x.n], x.platform, x.handle ORDER BY x.ord)) c
+         GROUP BY c.n) v ON v.n = a.n;
+  END IF;
+  IF EXISTS (SELECT FROM unnest(expected_positions) AS x (p) WHERE x.p IS NOT NULL) THEN
+    SELECT array_agg(CASE WHEN a.xp IS NOT NULL THEN coalesce(
+             (SELECT max(e.position) FROM event e WHERE e.tenant_id = a.t AND e.stream = a.xs), 0) END ORDER BY a.n),
+           array_agg(contested[a.n] IS TRUE OR a.xp IS NOT NULL AND EXISTS (
+             SELECT FROM unnest(event_appends, streams) AS e (n, stream)
+              WHERE e.n < a.n AND e.stream = a.xs AND tenants[e.n] = a.t) ORDER BY a.n)
+      INTO stream_positions, contested
+      FROM unnest(tenants, expected_streams, expected_positions) WITH ORDINALITY AS a (t, xs, xp, n);
+  END IF;
+  IF cardinality(subject_appends) > 0 THEN
+    erased := ARRAY(SELECT s.n FROM unnest(subject_appends, subjects) AS s (n, subject_id)
+                     WHERE (SELECT k.erased_at FROM subject_key k
+                             WHERE k.tenant_id = tenants[s.n] AND k.subject_id = s.subject_id) IS NOT NULL);
+  END IF;
+
   WITH event_input AS MATERIALIZED (
     SELECT x.*, x.ord = max(x.ord) OVER (PARTITION BY x.n) AS lead
       FROM unnest(event_appends, streams, event_ids, types, versions, occurred, bodies, seals, metas, fingerprints)
            WITH ORDINALITY AS x (n, stream, event_id, type, version, occurred_at, body, sealed, meta, fingerprint, ord)),
-  append_input AS MATERIALIZED (
-    SELECT a.n::int AS n, a.t, a.xs, a.xp, e.event_id, e.fingerprint,
-           first_value(a.n::int) OVER same AS first_n, first_value(e.fingerprint) OVER same AS first_fingerprint
-      FROM unnest(tenants, expected_streams, expected_positions) WITH ORDINALITY AS a (t, xs, xp, n)
-      JOIN event_input e ON e.n = a.n AND e.lead
-    WINDOW same AS (PARTITION BY a.t, e.event_id ORDER BY a.n)),
-  claim AS MATERIALIZED (
-    SELECT c.n, c.platform, c.handle, c.contact_id, i.t, c.ord,
-           first_value(c.contact_id) OVER same AS first_contact, first_value(c.n) OVER same AS first_n,
-           (SELECT d.contact_id FROM identity d
-             WHERE d.tenant_id = i.t AND d.platform = c.platform AND d.handle = c.handle) AS holder
-      FROM unnest(claim_appends, platforms, handles, contacts) WITH ORDINALITY AS c (n, platform, handle, contact_id, ord)
-      JOIN append_input i ON i.n = c.n
-    WINDOW same AS (PARTITION BY i.t, c.platform, c.handle ORDER BY c.ord)),
   head AS MATERIALIZED (SELECT h.* FROM tenant_head h WHERE h.tenant_id = ANY (tenants)),
-  claim_verdict AS MATERIALIZED (
-    SELECT c.n, (array_agg(c.holder ORDER BY c.ord) FILTER (WHERE c.holder <> c.contact_id))[1] AS holder,
-           bool_or(c.holder IS NULL AND c.first_contact <> c.contact_id AND c.first_n < c.n) AS contested
-      FROM claim c GROUP BY c.n),
-  erased AS MATERIALIZED (
-    SELECT DISTINCT s.n FROM unnest(subject_appends, subjects) AS s (n, subject_id) JOIN append_input i ON i.n = s.n
-     WHERE (SELECT k.erased_at FROM subject_key k WHERE k.tenant_id = i.t AND k.subject_id = s.subject_id) IS NOT NULL),
   known AS MATERIALIZED (
-    SELECT i.*,
-           (SELECT e.position FROM event e WHERE e.tenant_id = i.t AND e.event_id = i.event_id) AS known_position,
-           (SELECT e.fingerprint FROM event e WHERE e.tenant_id = i.t AND e.event_id = i.event_id) AS known_fingerprint,
-           CASE WHEN i.xp IS NOT NULL THEN coalesce(
-             (SELECT max(e.position) FROM event e WHERE e.tenant_id = i.t AND e.stream = i.xs), 0) END AS stream_position,
-           i.xp IS NOT NULL AND EXISTS (
-             SELECT FROM event_input e JOIN append_input o ON o.n = e.n
-              WHERE o.t = i.t AND e.n < i.n AND e.stream = i.xs) AS stream_contested
-      FROM append_input i),
+    SELECT e.n, tenants[e.n] AS t, e.fingerprint,
+           first_value(e.n) OVER same AS first_n, first_value(e.fingerprint) OVER same AS first_fingerprint,
+           (SELECT k.position FROM event k WHERE k.tenant_id = tenants[e.n] AND k.event_id = e.event_id) AS position,
+           (SELECT k.fingerprint FROM event k WHERE k.tenant_id = tenants[e.n] AND k.event_id = e.event_id) AS known_fingerprint
+      FROM event_input e WHERE e.lead
+    WINDOW same AS (PARTITION BY tenants[e.n], e.event_id ORDER BY e.n)),
   judged AS MATERIALIZED (
-    SELECT k.*, c.holder,
-           CASE WHEN k.t <> ALL (held) AND EXISTS (SELECT FROM head h WHERE h.tenant_id = k.t) THEN 'busy'
-                WHEN NOT EXISTS (SELECT FROM head h WHERE h.tenant_id = k.t) THEN 'no_such_tenant'
+    SELECT k.*,
+           CASE WHEN NOT EXISTS (SELECT FROM head h WHERE h.tenant_id = k.t) THEN 'no_such_tenant'
+                WHEN k.t <> ALL (held) THEN 'busy'
                 WHEN k.known_fingerprint = k.fingerprint THEN 'duplicate'
-                WHEN k.known_position IS NOT NULL THEN 'conflict'
+                WHEN k.position IS NOT NULL THEN 'conflict'
                 WHEN k.first_n < k.n THEN 'repeat'
-                WHEN k.stream_contested OR c.contested THEN 'busy'
-                WHEN k.stream_position <> k.xp THEN 'stale'
-                WHEN x.n IS NOT NULL THEN 'subject_erased'
-                WHEN c.holder IS NOT NULL THEN 'contact_moved'
+                WHEN contested[k.n] THEN 'busy'
+                WHEN stream_positions[k.n] <> expected_positions[k.n] THEN 'stale'
+                WHEN k.n = ANY (erased) THEN 'subject_erased'
+                WHEN holders[k.n] IS NOT NULL THEN 'contact_moved'
                 ELSE 'recorded' END AS verdict
-      FROM known k LEFT JOIN claim_verdict c ON c.n = k.n LEFT JOIN erased x ON x.n = k.n),
+      FROM known k),
   fresh AS MATERIALIZED (
     SELECT f.*, row_number() OVER (PARTITION BY f.t ORDER BY f.ord) AS step
       FROM (SELECT e.*, j.t, row_number() OVER (PARTITION BY j.t, e.event_id ORDER BY e.lead DESC, e.ord) AS copy
               FROM event_input e JOIN judged j ON j.n = e.n AND j.verdict = 'recorded') f
      WHERE f.copy = 1 AND (f.lead OR (SELECT e.position FROM event e WHERE e.tenant_id = f.t AND e.event_id = f.event_id) IS NULL)),
-  placed AS MATERIALIZED (
-    SELECT f.*, h.hash AS base, h.position + f.step AS position, greatest(clock, h.recorded_at) AS recorded_at
-      FROM fresh f JOIN head h ON h.tenant_id = f.t),
   linked AS MATERIALIZED (
     SELECT p.*, chain(
              CASE WHEN p.step = 1 THEN p.base ELSE '' END
@@ -241,7 +248,8 @@ BEGIN
                 || framed(p.meta) || framed(coalesce(p.fingerprint, '')) || framed(sha256(p.body))
                 || framed(coalesce(sha256(p.sealed), ''))))
            OVER (PARTITION BY p.t ORDER BY p.step) AS hash
-      FROM placed p),
+      FROM (SELECT f.*, h.hash AS base, h.position + f.step AS position, greatest(clock, h.recorded_at) AS recorded_at
+              FROM fresh f JOIN head h ON h.tenant_id = f.t) p),
   moved AS (
     UPDATE tenant_head h SET position = l.position, hash = l.hash, recorded_at = l.recorded_at
       FROM (SELECT DISTINCT ON (t) t, position, hash, recorded_at FROM linked ORDER BY t, step DESC) l
@@ -249,25 +257,33 @@ BEGIN
   stored AS (
     INSERT INTO event (tenant_id, position, stream, event_id, type, version, occurred_at, recorded_at, body, sealed, meta, fingerprint, hash)
     SELECT t, position, stream, event_id, type, version, occurred_at, recorded_at, body, sealed, meta, fingerprint, hash
-      FROM linked ORDER BY t, position),
-  claimed AS (
-    INSERT INTO identity (tenant_id, platform, handle, contact_id)
-    SELECT DISTINCT c.t, c.platform, c.handle, c.contact_id FROM claim c JOIN judged j ON j.n = c.n AND j.verdict = 'recorded'
-     WHERE c.holder IS NULL),
-  keyed AS (
-    INSERT INTO subject_key (tenant_id, subject_id, wrapped_key)
-    SELECT DISTINCT ON (j.t, k.subject_id) j.t, k.subject_id, k.wrapped_key
-      FROM unnest(key_appends, key_subjects, wrapped_keys) AS k (n, subject_id, wrapped_key)
-      JOIN judged j ON j.n = k.n AND j.verdict = 'recorded'
-        ON CONFLICT DO NOTHING)
-  SELECT CASE WHEN j.verdict <> 'repeat' THEN j.verdict
-              WHEN f.verdict NOT IN ('recorded', 'duplicate') THEN 'busy'
-              WHEN j.fingerprint IS NOT DISTINCT FROM j.first_fingerprint THEN 'duplicate' ELSE 'conflict' END,
-         coalesce(l.position, j.known_position, j.stream_position), j.holder
+      FROM linked ORDER BY t, position)
+  SELECT array_agg(CASE WHEN j.verdict <> 'repeat' THEN j.verdict
+                        WHEN f.verdict NOT IN ('recorded', 'duplicate') THEN 'busy'
+                        WHEN j.fingerprint IS NOT DISTINCT FROM j.first_fingerprint THEN 'duplicate'
+                        ELSE 'conflict' END ORDER BY j.n),
+         array_agg(coalesce(l.position, j.position, stream_positions[j.n]) ORDER BY j.n)
+    INTO verdicts, found
     FROM judged j
     JOIN judged f ON f.n = j.first_n
-    LEFT JOIN linked l ON l.lead AND l.n = j.first_n
-   ORDER BY j.n;
+    LEFT JOIN linked l ON l.lead AND l.n = j.first_n;
+
+  IF cardinality(claim_appends) > 0 THEN
+    INSERT INTO identity (tenant_id, platform, handle, contact_id)
+    SELECT DISTINCT tenants[c.n], c.platform, c.handle, c.contact_id
+      FROM unnest(claim_appends, platforms, handles, contacts) AS c (n, platform, handle, contact_id)
+     WHERE verdicts[c.n] = 'recorded'
+       AND (SELECT d.contact_id FROM identity d
+             WHERE d.tenant_id = tenants[c.n] AND d.platform = c.platform AND d.handle = c.handle) IS NULL;
+  END IF;
+  IF cardinality(key_appends) > 0 THEN
+    INSERT INTO subject_key (tenant_id, subject_id, wrapped_key)
+    SELECT DISTINCT ON (tenants[k.n], k.subject_id) tenants[k.n], k.subject_id, k.wrapped_key
+      FROM unnest(key_appends, key_subjects, wrapped_keys) AS k (n, subject_id, wrapped_key)
+     WHERE verdicts[k.n] = 'recorded'
+        ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN QUERY SELECT v.verdict, v.found, v.holder FROM unnest(verdicts, found, holders) AS v (verdict, found, holder);
 END $$;
 
 -- For a decision that has to read first: the head of the running transaction's tenant, held to its commit.

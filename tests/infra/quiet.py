@@ -1,5 +1,6 @@
 """Tenants without any worker beside them: a test does the work itself, step by step, over a database of its own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,8 +22,8 @@ from tests.conftest import Database, Servers
 from tests.road import MASTER_KEY
 
 ORIGIN = Origin(actor="test", source="cli")
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+NOON = datetime(2025, 3, 2, 12, tzinfo=UTC)
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() LIMIT 1"
 
 
 def touch(
@@ -55,7 +56,8 @@ class Shop:
     async def tell(self, *items: RecordTouchpoint) -> list[Recorded]:
         """All of them recorded."""
         results = await self.record(*items)
-        assert [one for one in results if one.status != "recorded"] == []
+        refused = [(one.status, one.problem) for one in results if one.status != "recorded"]
+        assert not refused, refused
         return results
 
     async def know(self, *items: RecordTouchpoint) -> list[UUID]:
@@ -124,6 +126,15 @@ async def work(context: Context) -> int:
         steps += 1
         assert steps < 10_000, "it does not come to an end"
     return steps
+
+
+async def blocked(admin: Connection) -> int:
+    """The process id of the backend that waits for a lock, once there is one."""
+    while True:
+        pid: int | None = await admin.fetchval(WAITING)
+        if pid is not None:
+            return pid
+        await asyncio.sleep(0.01)
 
 
 async def parked_again(admin: Connection) -> None:

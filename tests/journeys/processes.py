@@ -1,4 +1,4 @@
-"""Rapport as its users run it, for tests that kill it: `rapport up` with all its processes, on a data folder of its own."""
+"""Rapport as its users run it, for tests that kill it: `rapport up` with all its processes, on an empty data folder."""
 
 import asyncio
 import json
@@ -95,7 +95,7 @@ class Up:
         return settings.load({**given, "RAPPORT_DATA": str(self.data.root)})
 
     def pids(self) -> dict[str, int | None]:
-        """What `rapport status` tells of its processes, without the second it takes to start; None while one is down."""
+        """What `rapport status` tells of its processes, without the second it takes; None while one is down."""
         ours, servers = supervisor.state(self.data), embedded.state(self.data)
         return {"api": ours.api, "worker": ours.worker, "postgres": servers.postgres, "valkey": servers.valkey}
 
@@ -165,7 +165,9 @@ async def started() -> AsyncIterator[Up]:
             if not up.ended:
                 await up.stop()
         finally:
-            import shutil; shutil.copytree(data.logs, "/tmp/faults/logs", dirs_exist_ok=True)
+            import shutil
+
+            shutil.copytree(data.logs, "/tmp/faults/logs", dirs_exist_ok=True)
             leftovers = up.family()
             for one in leftovers:
                 with suppress(psutil.NoSuchProcess):
