@@ -26,8 +26,6 @@ from infra.database import Connection, in_tenant, queries
 from infra.event_log import Append, Claim, Draft, Unstorable, Verdict, append_now
 from infra.tenants import Tenant
 
-BY_SOURCE = UUID("6f0f5d0e-63c0-4c7c-8f4e-6e1f0a6c1a04")
-BY_KEY = UUID("6f0f5d0e-63c0-4c7c-8f4e-6e1f0a6c1a05")
 ROUNDS = 12
 CANONICAL = msgspec.json.Encoder(order="deterministic")
 
@@ -125,20 +123,21 @@ def _read(
                 "this person stands in the touchpoint twice", field=f"with[{people.index(who, people.index(who) + 1)}]"
             )
     canonical = CANONICAL.encode(msgspec.structs.replace(command, occurred_at=command.occurred_at.astimezone(UTC)))
-    return _Item(index, command, _event_id(command, idempotency_key, index), tenant.keys.fingerprint(canonical), people)
+    event_id = _event_id(tenant, command, idempotency_key, index)
+    return _Item(index, command, event_id, tenant.keys.fingerprint(canonical), people)
 
 
-def _event_id(command: RecordTouchpoint, idempotency_key: str | None, index: int) -> UUID:
+def _event_id(tenant: Tenant, command: RecordTouchpoint, idempotency_key: str | None, index: int) -> UUID:
     if command.source_id is not None:
-        return uuid5(BY_SOURCE, f"{command.source}\0{command.source_id}")
-    return keyed_id("touchpoints", idempotency_key, index)
+        return uuid5(tenant.tenant_id, f"source\0{command.source}\0{command.source_id}")
+    return keyed_id(tenant, "touchpoints", idempotency_key, index)
 
 
-def keyed_id(route: str, idempotency_key: str | None, index: int = 0) -> UUID:
+def keyed_id(tenant: Tenant, route: str, idempotency_key: str | None, index: int = 0) -> UUID:
     """The id of what this call makes: the same for the same Idempotency-Key on this route, else a new one."""
     if idempotency_key is None:
         return uuid_utils.uuid7()
-    return uuid5(BY_KEY, f"{route}\0{idempotency_key}\0{index}")
+    return uuid5(tenant.tenant_id, f"key\0{route}\0{idempotency_key}\0{index}")
 
 
 def _identity(reference: Reference, tenant: Tenant, *, at: str) -> tuple[str, str] | UUID | None:
@@ -484,7 +483,7 @@ async def strike_touchpoint(
 
     return await decide(
         context, tenant, touchpoints.stream_of(touchpoint_id), decision, command=command,
-        event_id=keyed_id(f"strike/{touchpoint_id}", idempotency_key), origin=origin,
+        event_id=keyed_id(tenant, f"strike/{touchpoint_id}", idempotency_key), origin=origin,
     )  # fmt: skip
 
 
@@ -497,7 +496,7 @@ async def add_contact(
     idempotency_key: str | None = None,
 ) -> tuple[UUID, Done]:
     """A new contact, and its id. Raises Invalid; Conflict when one of the identities is somebody's already."""
-    event_id = keyed_id("contacts", idempotency_key)
+    event_id = keyed_id(tenant, "contacts", idempotency_key)
     contact_id = uuid5(contacts.NAMESPACE, str(event_id))
     known = _identities(command.identities, tenant)
 
@@ -524,7 +523,7 @@ async def change_contact(
 
     return await decide(
         context, tenant, contacts.stream_of(contact_id), decision, command=command,
-        event_id=keyed_id(f"contacts/{contact_id}", idempotency_key), origin=origin, expected_position=expected_position,
+        event_id=keyed_id(tenant, f"contacts/{contact_id}", idempotency_key), origin=origin, expected_position=expected_position,
     )  # fmt: skip
 
 
@@ -550,7 +549,7 @@ async def describe_channel(
 ) -> Done:
     """Open a channel as described, or describe it anew. Raises Invalid."""
     channels.check_slug(command.slug, field="slug")
-    event_id = keyed_id("channels", idempotency_key)
+    event_id = keyed_id(tenant, "channels", idempotency_key)
 
     def decision(stored: list[tuple[Event, datetime]]) -> Decision:
         state: channels.Channel | None = None
@@ -580,7 +579,7 @@ async def answer_nudge(
 
     return await decide(
         context, tenant, nudges.stream_of(nudge_id), decision, command=command,
-        event_id=keyed_id(f"nudges/{nudge_id}/{type(command).__name__}", idempotency_key), origin=origin,
+        event_id=keyed_id(tenant, f"nudges/{nudge_id}/{type(command).__name__}", idempotency_key), origin=origin,
     )  # fmt: skip
 
 

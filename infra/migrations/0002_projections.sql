@@ -217,11 +217,10 @@ LANGUAGE sql SECURITY DEFINER SET search_path = rapport, pg_temp AS
 CREATE FUNCTION claim_parked() RETURNS TABLE (tenant_id uuid, process text, build int)
 LANGUAGE sql SECURITY DEFINER SET search_path = rapport, pg_temp AS
 'SELECT c.tenant_id, c.process, c.build
-   FROM parked_event p JOIN checkpoint c ON c.tenant_id = p.tenant_id AND c.process = p.process AND c.build = p.build
-  WHERE p.retry_at <= now()
-    AND NOT EXISTS (SELECT FROM parked_event b WHERE b.tenant_id = p.tenant_id AND b.process = p.process AND b.build = p.build
-                                                 AND b.stream = p.stream AND b.position < p.position)
-  ORDER BY p.retry_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED';
+   FROM (SELECT DISTINCT ON (p.tenant_id, p.process, p.build, p.stream) p.tenant_id, p.process, p.build, p.retry_at
+           FROM parked_event p ORDER BY p.tenant_id, p.process, p.build, p.stream, p.position) first
+   JOIN checkpoint c ON c.tenant_id = first.tenant_id AND c.process = first.process AND c.build = first.build
+  WHERE first.retry_at <= now() ORDER BY first.retry_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED';
 
 -- How far everything is behind, for metrics and `status`: ids and numbers only. `stalled`: it failed as a whole.
 CREATE FUNCTION work_lags()

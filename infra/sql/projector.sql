@@ -43,15 +43,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, now() + interval '5 seconds')
 
 -- name: parked
 -- Up to 100 streams whose first parked event is due, with all their parked events in order.
-WITH stream AS (
-  SELECT p.stream FROM parked_event p
-   WHERE p.tenant_id = $1 AND p.process = $2 AND p.build = $3 AND p.retry_at <= now()
-     AND NOT EXISTS (SELECT FROM parked_event b WHERE b.tenant_id = p.tenant_id AND b.process = p.process AND b.build = p.build
-                                                  AND b.stream = p.stream AND b.position < p.position)
-   ORDER BY p.position LIMIT 100)
+WITH first AS (
+  SELECT DISTINCT ON (stream) stream, position, retry_at FROM parked_event
+   WHERE tenant_id = $1 AND process = $2 AND build = $3 ORDER BY stream, position),
+due AS MATERIALIZED (SELECT stream FROM first WHERE retry_at <= now() ORDER BY position LIMIT 100)
 SELECT e.position, e.stream, e.event_id, e.type, e.version, e.occurred_at, e.recorded_at, e.body, e.sealed
-  FROM stream JOIN parked_event p ON p.tenant_id = $1 AND p.process = $2 AND p.build = $3 AND p.stream = stream.stream
-  JOIN event e ON e.tenant_id = p.tenant_id AND e.position = p.position
+  FROM due JOIN parked_event p ON p.tenant_id = $1 AND p.process = $2 AND p.build = $3 AND p.stream = due.stream
+  JOIN event e ON e.tenant_id = $1 AND e.position = p.position
  ORDER BY p.position;
 
 -- name: unpark
