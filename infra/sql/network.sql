@@ -40,11 +40,3 @@ SELECT x.half, r.contact_id, c.name, r.score, r.stage, r.met_at, r.last_touch_at
         ORDER BY r.score DESC, r.contact_id LIMIT $2) r
   LEFT JOIN contact c ON c.tenant_id = $1 AND c.build = live_build('contacts') AND c.contact_id = r.contact_id
  ORDER BY x.half, r.score DESC, r.contact_id;
-
--- name: of_half
--- One half, the strongest first; $3 and $4 are the last row of the page before.
-SELECT r.contact_id, c.name, r.score, r.stage, r.met_at, r.last_touch_at
-  FROM relationship r LEFT JOIN contact c ON c.tenant_id = $1 AND c.build = live_build('contacts') AND c.contact_id = r.contact_id
- WHERE r.tenant_id = $1 AND r.build = live_build('relationships') AND r.half = $2
-   AND ($3::float8 IS NULL OR (-r.score, r.contact_id) > (-$3, $4::uuid))
- ORDER BY r.score DESC, r.contact_id LIMIT $5;

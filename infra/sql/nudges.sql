@@ -50,13 +50,3 @@ SELECT n.nudge_id, n.contact_id, n.kind, n.state, n.priority, n.numbers, n.touch
    AND (n.state = ANY ($2::text[]) OR ('due' = ANY ($2::text[]) AND n.state = 'snoozed' AND n.snoozed_until <= $3))
    AND ($4::timestamptz IS NULL OR (n.suggested_at, n.nudge_id) < ($4, $5::uuid))
  ORDER BY n.suggested_at DESC, n.nudge_id DESC LIMIT $6;
-
--- name: one
-SELECT n.nudge_id, n.contact_id, n.kind, n.state, n.priority, n.numbers, n.touchpoint_ids, n.question, n.suggested_at, n.expires_at,
-       n.snoozed_until, n.ended_at, n.done_by, c.name,
-       (SELECT i.handle FROM contact_identity i
-         WHERE i.tenant_id = n.tenant_id AND i.build = live_build('contacts') AND i.contact_id = n.contact_id
-         ORDER BY i.position, i.platform, i.handle LIMIT 1) AS handle
-  FROM nudge n
-  LEFT JOIN contact c ON c.tenant_id = n.tenant_id AND c.build = live_build('contacts') AND c.contact_id = n.contact_id
- WHERE n.tenant_id = $1 AND n.build = live_build('nudges') AND n.nudge_id = $2;

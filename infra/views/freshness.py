@@ -14,9 +14,11 @@ async def reached(context: Context, tenant: Tenant, projections: Sequence[str], 
 
     Raises Invalid when the log itself has not got so far, Behind when the projections do not in time.
     """
-    if after is not None:
-        async with in_tenant(context.pool, tenant.tenant_id) as connection:
-            check_written(after, await connection.fetchval(queries("event_log").position, tenant.tenant_id))
+    position = await projector.reached(context, tenant.tenant_id, projections, None)
+    if after is None or position >= after:
+        return position
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        check_written(after, await connection.fetchval(queries("event_log").position, tenant.tenant_id))
     return await projector.reached(context, tenant.tenant_id, projections, after)
 
 

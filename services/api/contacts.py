@@ -49,7 +49,9 @@ class ContactController(Controller):
         tenant: NamedDependency[Tenant],
         q: Annotated[str | None, QueryParameter(max_length=200, description="Part of a name or handle.")] = None,
         stage: Annotated[Stage | None, QueryParameter(description="By strength today.")] = None,
-        half: Annotated[Half | None, QueryParameter(description="Where they were ever met.")] = None,
+        half: Annotated[
+            Half | None, QueryParameter(description="By where there ever was a touchpoint: online, in person.")
+        ] = None,
         channel: Annotated[
             str | None, QueryParameter(max_length=60, description="A slug: ever met in this channel.")
         ] = None,

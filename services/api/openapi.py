@@ -160,7 +160,6 @@ def _complete_inputs(one: Described, schemas: Schemas) -> None:
     taken = parameters_of(one.handler)
     for parameter in cast(list[Parameter], one.operation.parameters or []):
         parameter.schema = _parameter(taken[parameter.name])
-        parameter.allow_empty_value = parameter.allow_reserved = None  # type: ignore[assignment]
     if one.answers is Results:
         one.operation.request_body = _batch(schemas)
     elif one.takes is not None:

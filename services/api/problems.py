@@ -9,9 +9,10 @@ from msgspec import UNSET, Struct, UnsetType
 
 from domain.errors import Conflict, Erased, Invalid, NotFound, Refused, Stale
 from infra.projector import Behind
-from services.api.bodies import TooLarge, Unreadable, Unsupported, in_words
+from services.api.bodies import TooLarge, Unreadable, Unsupported
 from services.api.parameters import parameters_of
 from services.api.requests import Caller
+from services.api.wording import in_words
 
 JSON_PROBLEM = "application/problem+json"
 AnyRequest = Request[Caller, str, State]

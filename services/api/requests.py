@@ -1,7 +1,6 @@
 """What every request goes through: its id, its key, its parameters, its body within limits."""
 
 import time
-from collections.abc import Sequence
 from functools import cache
 
 import msgspec
@@ -28,6 +27,7 @@ from services.api.parameters import parameters_of
 
 MAX_BODY = 1_000_000
 JSON = "application/json"
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PATCH", "PUT", "DELETE"})
 
 log = structlog.get_logger()
 ANSWERED = Histogram(
@@ -58,40 +58,51 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
         return AuthenticationResult(user=Caller(tenant, key_id), auth=key_id)
 
 
-def traced(app: ASGIApp) -> ASGIApp:
-    """The application with an id for each request, answered as X-Request-ID, one line in the log and one measurement.
+class Trace:
+    """One request, from its first byte to its last: its id, and how it was answered."""
 
-    It stands outside the routing, so that a wrong path is seen too, and answers HEAD like GET, without the body.
+    def __init__(self, method: str, send: Send) -> None:
+        self.request_id = str(uuid_utils.uuid7())
+        self._method = method if method in METHODS else "other"
+        self._send = send
+        self._began = time.perf_counter()
+        self._status = 500
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            MutableScopeHeaders.from_message(message)["X-Request-ID"] = self.request_id
+        elif message["type"] == "http.response.body" and self._method == "HEAD":
+            message["body"] = b""
+        await self._send(message)
+
+    def end(self, route: str) -> None:
+        """One line in the log and one measurement."""
+        seconds = time.perf_counter() - self._began
+        ANSWERED.labels(self._method, route, self._status).observe(seconds)
+        log.info("request", method=self._method, route=route, status=self._status, ms=round(seconds * 1000, 1))
+
+
+def traced(app: ASGIApp) -> ASGIApp:
+    """The application with an id for each request. It stands outside the routing, so that a wrong path is seen too.
+
+    HEAD is answered like GET, without the body.
     """
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
-        request_id, method = str(uuid_utils.uuid7()), str(scope["method"])
+        trace = Trace(str(scope["method"]), send)
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-        scope["state"]["request_id"] = request_id
-        began, status = time.perf_counter(), 500
-
-        async def send_traced(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableScopeHeaders.from_message(message)["X-Request-ID"] = request_id
-            elif message["type"] == "http.response.body" and method == "HEAD":
-                message["body"] = b""
-            await send(message)
-
-        if method == "HEAD":
+        structlog.contextvars.bind_contextvars(request_id=trace.request_id)
+        scope["state"]["request_id"] = trace.request_id
+        if scope["method"] == HttpMethod.HEAD:
             scope["method"] = HttpMethod.GET
         try:
-            await app(scope, receive, send_traced)
+            await app(scope, receive, trace.send)
         finally:
-            seconds = time.perf_counter() - began
-            route = str(scope.get("path_template") or "unknown")
-            ANSWERED.labels(method, route, status).observe(seconds)
-            log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
+            trace.end(str(scope.get("path_template") or "unknown"))
 
     return handle
 
@@ -114,23 +125,15 @@ def _decoder(of: type) -> msgspec.json.Decoder[object]:
 
 
 async def screen(request: Request[Caller, str, State]) -> Response[None] | None:
-    """Before the handler: a body is of a form the route reads, each query parameter one it takes. Answers OPTIONS.
+    """Before the handler: refuses a body of another form and a parameter the route does not take. Answers OPTIONS.
 
     Raises Unsupported, Invalid.
     """
-    handler = request.route_handler
     if request.method == HttpMethod.OPTIONS:
         return Response(None, status_code=204, headers={"Allow": ", ".join(_methods(request))})
-    if not handler.resolve_include_in_schema():
-        return None
-    if request.method in ("POST", "PATCH"):
-        _check_media_type(request.headers.get("content-type", JSON), handler.opt.get("media_types", (JSON,)))
-    for name, value in request.query_params.multi_items():
-        taken = parameters_of(handler)
-        if name not in taken or not isinstance(taken[name].kwarg_definition, QueryParameter):
-            raise Invalid("there is no such parameter", field=name[:100])
-        if "\0" in str(value):
-            raise Invalid("a text may not hold NUL characters", field=name)
+    if request.route_handler.resolve_include_in_schema():
+        _check_media_type(request)
+        _check_parameters(request)
     return None
 
 
@@ -141,6 +144,17 @@ def _methods(request: Request[Caller, str, State]) -> list[str]:
     return sorted(taken | {"HEAD"} if "GET" in taken else taken)
 
 
-def _check_media_type(content_type: str, read: Sequence[str]) -> None:
-    if content_type.partition(";")[0].strip().lower() not in read:
+def _check_media_type(request: Request[Caller, str, State]) -> None:
+    read = request.route_handler.opt.get("media_types", (JSON,))
+    given = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if request.method in ("POST", "PATCH") and given not in read:
         raise Unsupported(f"send the body as {' or '.join(read[:2])}", field="Content-Type")
+
+
+def _check_parameters(request: Request[Caller, str, State]) -> None:
+    taken = parameters_of(request.route_handler)
+    for name, value in request.query_params.multi_items():
+        if name not in taken or not isinstance(taken[name].kwarg_definition, QueryParameter):
+            raise Invalid("there is no such parameter", field=name[:100])
+        if "\0" in str(value):
+            raise Invalid("a text may not hold NUL characters", field=name)

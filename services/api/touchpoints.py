@@ -5,6 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
+import structlog
 from litestar import Controller, Request, Response, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
@@ -26,6 +27,7 @@ from services.api.requests import JSON, Caller
 
 MAX_ITEM = 64_000
 MAX_ITEMS = 1_000
+LOGGED = 10  # ids of a batch that stand in the log line of its request
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 _ITEM = msgspec.json.Decoder(RecordTouchpoint)
 
@@ -75,7 +77,8 @@ class TouchpointController(Controller):
         items = _read(await _whole(request), request.headers.get("content-type", JSON))
         done = await commands.record_touchpoints(context, tenant, items, origin=origin, idempotency_key=idempotency_key)
         position = max((one.position for one in done if one.position is not None), default=None)
-        known = any(one.status != "rejected" for one in done)
+        known = [str(one.event_id) for one in done if one.status != "rejected"]
+        structlog.contextvars.bind_contextvars(event_ids=known[:LOGGED], rejected=len(done) - len(known))
         return Response(Results(list(map(_result, done)), position), status_code=200 if known else 422)
 
     @post(

@@ -1,7 +1,7 @@
 """Tenants without any worker beside them: a test does the work itself, step by step, over a database of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -128,13 +128,19 @@ async def work(context: Context) -> int:
     return steps
 
 
+async def until(question: Callable[[], Awaitable[Any]], *, seconds: float = 8) -> Any:
+    """The first answer that is something."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if found := await question():
+                return found
+            await asyncio.sleep(0.01)
+
+
 async def blocked(admin: Connection) -> int:
     """The process id of the backend that waits for a lock, once there is one."""
-    while True:
-        pid: int | None = await admin.fetchval(WAITING)
-        if pid is not None:
-            return pid
-        await asyncio.sleep(0.01)
+    pid: int = await until(lambda: admin.fetchval(WAITING))
+    return pid
 
 
 async def parked_again(admin: Connection) -> None:

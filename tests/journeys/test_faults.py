@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from random import Random
-from signal import SIGCONT, SIGINT, SIGSTOP, SIGTERM
+from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -374,15 +374,18 @@ def work_of(business: Business, touchpoints: int) -> list[Job]:
 async def do(jobs: list[Job], chance: Random) -> None:
     while jobs:
         await jobs.pop()()
-        await asyncio.sleep(chance.uniform(0, 0.1))
+        await asyncio.sleep(chance.uniform(0, 0.05))
 
 
 async def keep_killing(up: Up, name: str, killed: Counter[str], chance: Random, most: int) -> None:
+    """Frozen first, each second time: the database commits what nobody is told any more."""
     while killed[name] < most:
-        await up.kill(name)
+        if killed[name] % 2 and up.tell(name, SIGSTOP):
+            await asyncio.sleep(0.1)
+        was = await up.kill(name)
         killed[name] += 1
-        await until(lambda: up.pids()[name] is not None)
-        await asyncio.sleep(chance.uniform(0.3, 1.5))
+        await until(lambda was=was: up.pids()[name] not in (was, None))
+        await asyncio.sleep(chance.uniform(0.2, 1.2))
 
 
 async def keep_forgetting(up: Up, killed: Counter[str], chance: Random) -> None:
@@ -408,12 +411,12 @@ async def test_api_and_worker_killed_at_random_moments_and_valkey_wiped_while_20
     chance, killed = Random(20_000), Counter[str]()
     async with started() as up, businesses(up, 5) as told:
         async with meanwhile(
-            keep_killing(up, "api", killed, chance, most=6),
+            keep_killing(up, "api", killed, chance, most=8),
             keep_killing(up, "worker", killed, chance, most=16),
             keep_forgetting(up, killed, chance),
         ):
             jobs = [(one, work_of(one, 4_000)) for one in told]
-            await asyncio.gather(*(do(waiting, one.chance) for one, waiting in jobs * 2))
+            await asyncio.gather(*(do(waiting, one.chance) for one, waiting in jobs * 3))
         await up.ready()
         assert min(killed.values()) >= 5, killed
         assert all(len(one.acknowledged) >= 4_000 for one in told)
@@ -817,12 +820,14 @@ async def test_an_api_killed_before_it_could_answer_has_done_it_once_when_asked_
         key = {"Idempotency-Key": "the same"}
         named = {**business.touchpoint(), "with": [{"name": "Somebody new"}]}
         requests = [("/v1/touchpoints", [named]), ("/v1/contacts", {"name": "Ada"})]
-        for heard_of_it in (0, 0, 0.5):  # seconds in which the database may hear that nobody waits any more
-            async with asyncio.TaskGroup() as clients, held_head(up, business):
-                asked = [clients.create_task(business.insist(path, body, key)) for path, body in requests]
-                await until(lambda: waiting_for_a_lock(up), 10)
-                await up.kill("api")
-                await asyncio.sleep(heard_of_it)
+        for number in (SIGSTOP, SIGKILL, SIGSTOP):
+            async with asyncio.TaskGroup() as clients:
+                async with held_head(up, business):
+                    asked = [clients.create_task(business.insist(path, body, key)) for path, body in requests]
+                    await until(lambda: waiting_for_a_lock(up), 10)
+                    up.tell("api", number)
+                await asyncio.sleep(0.1)  # in which the database goes on with what it was asked
+                up.tell("api", SIGKILL)
             await up.ready()
         answers = [(await one).json() for one in asked]
         assert answers[0]["results"][0]["status"] == "duplicate"

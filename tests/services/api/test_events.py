@@ -3,8 +3,6 @@
 import asyncio
 import time
 
-import pytest
-
 from domain import events
 from tests.road import Business
 from tests.services.api.told import friendship, touchpoint
@@ -144,12 +142,3 @@ async def test_a_suggestion_is_in_the_feed_with_its_numbers(bakery: Business):
     [nudge] = (await bakery.get("/v1/nudges"))["items"]
     assert item["data"]["nudge_id"] == nudge["id"]
     assert item["data"]["numbers"] == nudge["numbers"]
-
-
-@pytest.mark.parametrize("after", ["contacts", "channels", "network", "nudges", "events"])
-async def test_a_position_that_was_never_answered_is_refused_at_once(bakery: Business, florist: Business, after: str):
-    [result] = await florist.tell(touchpoint())
-    began = time.monotonic()
-    answer = await bakery.client.get(f"/v1/{after}", params={"after": result["position"]})
-    assert (answer.status_code, answer.json()["field"]) == (400, "after")
-    assert time.monotonic() - began < 1

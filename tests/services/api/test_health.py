@@ -12,7 +12,7 @@ from tests.services.api.told import touchpoint
 
 
 @pytest.fixture
-async def without_database(road: Road) -> AsyncIterator[Road]:
+async def without_database(road: Road, bakery: Business) -> AsyncIterator[Road]:
     """The application as it is when its pool of connections is closed."""
     context: Context = road.app.state["context"]
     closed = asyncpg.create_pool("postgresql://nobody@127.0.0.1:1/nothing", min_size=0)
@@ -35,7 +35,14 @@ async def test_without_the_database_it_is_alive_but_not_ready(without_database: 
         assert (answer.status_code, answer.json()) == (503, {"status": "the database does not answer"})
 
 
-async def test_metrics_are_there_with_and_without_the_database(bakery: Business, road: Road):
+async def test_without_the_database_a_read_says_so_and_when_to_ask_again(without_database: Road, bakery: Business):
+    answer = await bakery.client.get("/v1/contacts")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:rapport:problem:unavailable"
+
+
+async def test_metrics_are_there_for_all(bakery: Business, road: Road):
     await bakery.tell(touchpoint("secret@example.com"))
     async with road.client() as client:
         answer = await client.get("/metrics")

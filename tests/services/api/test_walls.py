@@ -77,12 +77,12 @@ async def test_a_touchpoint_cannot_be_with_another_tenants_contact(
     assert await florist.get(f"/v1/contacts/{theirs['contact_id']}") == before
 
 
-async def test_an_event_id_of_another_tenant_is_free_to_be_used(bakery: Business, florist: Business):
+async def test_the_same_source_id_of_two_tenants_is_two_touchpoints(bakery: Business, florist: Business):
     told = touchpoint(source="mailbox", source_id="1")
     [one] = await bakery.tell(told)
     [other] = await florist.tell(told)
-    assert one["event_id"] == other["event_id"]
-    assert (one["status"], other["status"]) == ("recorded", "recorded")
+    assert one["event_id"] != other["event_id"]
+    assert (await bakery.post(f"/v1/touchpoints/{other['event_id']}/strike")).status_code == 404
     struck = await bakery.post(f"/v1/touchpoints/{one['event_id']}/strike")
     await bakery.seen(struck.json()["position"])
     [moment] = (await florist.get(f"/v1/contacts/{other['contact_ids'][0]}/timeline"))["items"]
