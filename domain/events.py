@@ -1,6 +1,7 @@
 """The catalogue: every type of event the log may hold, by name and version, and its public thin form."""
 
 import msgspec
+from msgspec import Struct
 
 from domain import channels, contacts, nudges, touchpoints
 from domain.event import NOTHING_PERSONAL, Event, Personal
@@ -59,6 +60,13 @@ def with_personal(event: Event, personal: bytes) -> Event:
 
 
 def public(event: Event) -> dict[str, object]:
-    """The thin form of feed and webhooks: ids and plain facts, never a personal field."""
-    data: dict[str, object] = msgspec.to_builtins(msgspec.structs.replace(event, personal=NOTHING_PERSONAL))
-    return data
+    """The thin form of feed and webhooks: ids and plain facts, every field each time, never a personal one."""
+    return _plain(event)
+
+
+def _plain(value: Struct) -> dict[str, object]:
+    fields = {name: getattr(value, name) for name in value.__struct_fields__ if name != "personal"}
+    return {
+        name: _plain(found) if isinstance(found, Struct) else msgspec.to_builtins(found)
+        for name, found in fields.items()
+    }

@@ -17,6 +17,7 @@ from domain.contacts import ReachNoted, Within
 from domain.errors import Invalid, NotFound, Refused
 from domain.event import NOTHING_PERSONAL, Event, Personal
 from domain.touches import Touch
+from domain.touchpoints import Kind
 
 NudgeKind = Literal["meet_in_person"]
 State = Literal["suggested", "accepted", "snoozed", "dismissed", "done", "expired"]
@@ -104,6 +105,16 @@ class FinishNudge(Struct, frozen=True, forbid_unknown_fields=True):
     """It was done, by the touchpoint recorded for it."""
 
     touchpoint_id: UUID
+
+
+class TellDone(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was done, where and when: recorded as a touchpoint with the contact. Left out: a meeting, just now."""
+
+    kind: Kind = "meeting"
+    occurred_at: Annotated[datetime, Meta(tz=True)] | None = None
+    channel: Annotated[str, Meta(max_length=60)] = "in-person"
+    minutes: Annotated[int, Meta(ge=0, le=14_400)] | None = None
+    note: Annotated[str, Meta(max_length=10_000)] | None = None
 
 
 Command = AcceptNudge | SnoozeNudge | DismissNudge | FinishNudge

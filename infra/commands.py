@@ -522,8 +522,8 @@ async def change_contact(
         return Decision(facts, _claims(known, contact_id, tenant))
 
     return await decide(
-        context, tenant, contacts.stream_of(contact_id), decision, command=command,
-        event_id=keyed_id(tenant, f"contacts/{contact_id}", idempotency_key), origin=origin, expected_position=expected_position,
+        context, tenant, contacts.stream_of(contact_id), decision, command=command, origin=origin,
+        event_id=keyed_id(tenant, f"contacts/{contact_id}", idempotency_key), expected_position=expected_position,
     )  # fmt: skip
 
 
@@ -570,15 +570,19 @@ async def answer_nudge(
     *,
     origin: Origin,
     idempotency_key: str | None = None,
+    told: Struct | None = None,
 ) -> Done:
-    """What a member answers to a nudge. Raises NotFound, Refused, Invalid."""
+    """What a member answers to a nudge. `told` is what they said where the command was made from it.
+
+    Raises NotFound, Refused, Invalid; Conflict for other content under the same key.
+    """
     now = datetime.now(UTC)
 
     def decision(stored: list[tuple[Event, datetime]]) -> Decision:
         return Decision(nudges.decide(command, _nudge(stored), now=now))
 
     return await decide(
-        context, tenant, nudges.stream_of(nudge_id), decision, command=command,
+        context, tenant, nudges.stream_of(nudge_id), decision, command=told or command,
         event_id=keyed_id(tenant, f"nudges/{nudge_id}/{type(command).__name__}", idempotency_key), origin=origin,
     )  # fmt: skip
 
@@ -587,17 +591,14 @@ async def finish_nudge(
     context: Context,
     tenant: Tenant,
     nudge_id: UUID,
+    told: nudges.TellDone,
     *,
-    kind: touchpoints.Kind,
-    channel: str,
-    occurred_at: datetime,
-    minutes: int | None,
-    note: str | None,
     origin: Origin,
+    idempotency_key: str | None = None,
 ) -> Done:
     """Done elsewhere: what was done is recorded as a touchpoint, once, and the nudge is done by it.
 
-    Raises NotFound, Invalid; Refused when the nudge ended otherwise.
+    Raises NotFound, Invalid; Refused when the nudge ended otherwise; Conflict for other content under the same key.
     """
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         stored = await read_stream(context, tenant, connection, nudges.stream_of(nudge_id))
@@ -607,20 +608,23 @@ async def finish_nudge(
     if state.state not in nudges.OPEN and state.state != "done":
         raise Refused(f"this nudge is {state.state}")
     fact = RecordTouchpoint(
-        kind=kind,
-        occurred_at=occurred_at,
-        channel=channel,
+        kind=told.kind,
+        occurred_at=told.occurred_at or datetime.now(UTC),
+        channel=told.channel,
         direction="mutual",
         people=(Reference(contact_id=state.contact_id),),
-        minutes=minutes,
-        note=note,
+        minutes=told.minutes,
+        note=told.note,
         source="nudge",
         source_id=str(nudge_id),
     )
     [recorded] = await record_touchpoints(context, tenant, [fact], origin=origin)
     if recorded.event_id is None or (recorded.problem is not None and not isinstance(recorded.problem, Conflict)):
         raise recorded.problem or NotFound("there is no such contact")
-    return await answer_nudge(context, tenant, nudge_id, nudges.FinishNudge(recorded.event_id), origin=origin)
+    command = nudges.FinishNudge(recorded.event_id)
+    return await answer_nudge(
+        context, tenant, nudge_id, command, origin=origin, idempotency_key=idempotency_key, told=told
+    )
 
 
 def _nudge(stored: Iterable[tuple[Event, datetime]]) -> nudges.Nudge | None:

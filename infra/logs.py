@@ -4,6 +4,7 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
 
 def configure(level: str = "info") -> None:
@@ -16,9 +17,18 @@ def configure(level: str = "info") -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+            without_values,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def without_values(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
+    """What went wrong and where, but not what an exception quotes: a database error quotes people's names."""
+    for one in line.get("exception") or ():
+        one.pop("exc_value", None)
+        one.pop("exc_notes", None)
+    return line

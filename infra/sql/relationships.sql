@@ -22,7 +22,3 @@ SELECT $1, $2, x.contact_id, x.strength, x.facts, string_to_array(x.channels, E'
        half = excluded.half, met_at = excluded.met_at, first_touch_at = excluded.first_touch_at,
        last_touch_at = excluded.last_touch_at, online_points = excluded.online_points, given = excluded.given,
        received = excluded.received, scored_day = excluded.scored_day;
-
--- name: one
-SELECT contact_id, strength, facts, last_touch_at FROM relationship
- WHERE tenant_id = $1 AND build = live_build('relationships') AND contact_id = $2;

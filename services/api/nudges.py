@@ -1,16 +1,14 @@
 """Nudges: the list, and what people answer."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from domain.nudges import AcceptNudge, Command, DismissNudge, SnoozeNudge
-from domain.touchpoints import Kind
+from domain.nudges import AcceptNudge, Command, DismissNudge, SnoozeNudge, TellDone
 from infra import commands
 from infra.commands import Origin
 from infra.context import Context
@@ -19,16 +17,6 @@ from infra.views import nudges
 from infra.views.nudges import NudgeView, States
 from infra.views.pages import Page
 from services.api.parameters import After, Cursor, IdempotencyKey, Limit, NudgeId
-
-
-class DoneElsewhere(Struct, frozen=True, forbid_unknown_fields=True):
-    """What was done, where and when: recorded as a touchpoint with the contact. Left out: a meeting, just now."""
-
-    kind: Kind = "meeting"
-    occurred_at: Annotated[datetime, Meta(tz=True)] | None = None
-    channel: Annotated[str, Meta(max_length=60)] = "in-person"
-    minutes: Annotated[int, Meta(ge=0, le=14_400)] | None = None
-    note: Annotated[str, Meta(max_length=10_000)] | None = None
 
 
 class NudgeReceipt(Struct, frozen=True):
@@ -98,7 +86,7 @@ class NudgeController(Controller):
     async def done(
         self,
         nudge_id: NudgeId,
-        data: JSONBody[DoneElsewhere],
+        data: JSONBody[TellDone],
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
@@ -106,9 +94,8 @@ class NudgeController(Controller):
     ) -> NudgeReceipt:
         """Records what was done as a touchpoint: a nudge is never done by a click alone. Twice records once."""
         done = await commands.finish_nudge(
-            context, tenant, nudge_id, kind=data.kind, channel=data.channel, minutes=data.minutes, note=data.note,
-            occurred_at=data.occurred_at or datetime.now(UTC), origin=origin,
-        )  # fmt: skip
+            context, tenant, nudge_id, data, origin=origin, idempotency_key=idempotency_key
+        )
         return NudgeReceipt(nudge_id, done.position)
 
 

@@ -348,6 +348,10 @@ async def check_projections(up: Up) -> None:
     )
 
 
+WRITING = (
+    "SELECT EXISTS (SELECT FROM pg_stat_activity"
+    " WHERE usename = 'rapport_app' AND state = 'active' AND query LIKE '%FROM append(%')"
+)
 Job = Callable[[], Awaitable[None]]
 
 
@@ -378,14 +382,24 @@ async def do(jobs: list[Job], chance: Random) -> None:
 
 
 async def keep_killing(up: Up, name: str, killed: Counter[str], chance: Random, most: int) -> None:
-    """Frozen first, each second time: the database commits what nobody is told any more."""
     while killed[name] < most:
-        if killed[name] % 2 and up.tell(name, SIGSTOP):
-            await asyncio.sleep(0.1)
+        if name == "api" and killed[name] % 2:
+            await freeze_while_it_writes(up)
         was = await up.kill(name)
         killed[name] += 1
         await until(lambda was=was: up.pids()[name] not in (was, None))
         await asyncio.sleep(chance.uniform(0.2, 1.2))
+
+
+async def freeze_while_it_writes(up: Up) -> None:
+    """The database commits what it was just asked to, and nobody is told any more."""
+    async with up.superuser() as connection:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                while not await connection.fetchval(WRITING):
+                    pass
+    up.tell("api", SIGSTOP)
+    await asyncio.sleep(0.1)
 
 
 async def keep_forgetting(up: Up, killed: Counter[str], chance: Random) -> None:

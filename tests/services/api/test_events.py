@@ -30,6 +30,15 @@ async def test_the_feed_has_all_events_in_order(bakery: Business, florist: Busin
         "channel": "email",
         "direction": "out",
         "contact_ids": result["contact_ids"],
+        "act": None,
+        "about": None,
+        "minutes": None,
+        "depth": None,
+        "audience": None,
+        "automated": False,
+        "topics": [],
+        "source": None,
+        "source_id": None,
     }
 
 

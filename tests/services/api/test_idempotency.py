@@ -75,12 +75,7 @@ async def test_the_same_again_is_answered_the_same_and_done_once(
     assert outcome(await florist.post(elsewhere, body[1], **key))
 
 
-KEYLESS = pytest.mark.xfail(strict=True, reason="finish_nudge in infra/commands.py takes no Idempotency-Key yet")
-
-
-@pytest.mark.parametrize(
-    "operation", [pytest.param(one, marks=KEYLESS) if one == "finish_nudge" else one for one in PAIRS]
-)
+@pytest.mark.parametrize("operation", list(PAIRS))
 async def test_other_content_under_the_same_key_is_a_conflict(
     road: Road, bakery: Business, operation: str, body: tuple[Any, Any]
 ):
