@@ -28,12 +28,13 @@ class Stored(Struct, frozen=True):
 
 
 class Batch(Struct, frozen=True):
-    """A run of one tenant's events for one build, which then stands at `through`. `again`: these were parked before."""
+    """A run of one tenant's events for one build. What the projection follows is complete up to `reach`, at or past the
+    last of them. `again`: these were parked before."""
 
     tenant_id: UUID
     build: int
     events: Sequence[Stored]
-    through: int
+    reach: int
     now: datetime
     again: bool = False
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 from prometheus_client import Counter, Histogram
 
 from domain import events
@@ -92,12 +93,14 @@ async def _project(context: Context, connection: Connection, tenant: Tenant, cla
     rows = [row for row in rows if row["position"] <= claimed.to_position]
     through = rows[-1]["position"]
     waiting = await _parked_streams(connection, claimed, projection)
+    if waiting:
+        claimed = replace(claimed, to_position=through)
     mine = [row for row in rows if _concerns(projection, row)]
     for row in mine:
         if row["stream"] in waiting:
             await _park(connection, claimed, row, WAITS)
     mine = [row for row in mine if row["stream"] not in waiting]
-    for row, failure in await _take(context, connection, tenant, claimed, mine, again=None):
+    for row, failure in await _take(context, connection, tenant, claimed, mine):
         await _park(connection, claimed, row, failure)
     await connection.execute(
         queries("projector").advance, claimed.tenant_id, claimed.process, claimed.build, through, 0
@@ -126,12 +129,9 @@ async def _take(
     claimed: Claimed,
     rows: Sequence[asyncpg.Record],
     *,
-    again: int | None,
+    again: bool = False,
 ) -> list[tuple[asyncpg.Record, str]]:
-    """Apply the events. Those that cannot be taken come back, each with the reason, and what follows in their streams.
-
-    `again` is the position the build stands at, where these events were parked and lie before it.
-    """
+    """Apply the events. Those not taken come back, each with the reason, and with what follows in their streams."""
     if not rows:
         return []
     failure = await attempted(connection, _apply(context, connection, tenant, claimed, rows, again))
@@ -154,13 +154,12 @@ async def _apply(
     tenant: Tenant,
     claimed: Claimed,
     rows: Sequence[asyncpg.Record],
-    again: int | None,
+    again: bool,
 ) -> None:
     projection = PROJECTIONS[claimed.process]
     stored = await _decoded(context, connection, tenant, rows, personal=projection.personal)
     known = [one for one in stored if one.event.TYPE in projection.types]
-    through = rows[-1]["position"] if again is None else again
-    batch = Batch(tenant.tenant_id, claimed.build, known, through, datetime.now(UTC), again is not None)
+    batch = Batch(tenant.tenant_id, claimed.build, known, claimed.to_position, datetime.now(UTC), again)
     await projection.apply(connection, batch)
 
 
@@ -205,14 +204,14 @@ async def retry_parked(context: Context) -> bool:
         await enter(connection, row["tenant_id"], seconds=60)
         position = await connection.fetchval(sql.position, row["tenant_id"], row["process"], row["build"])
         claimed = Claimed(**dict(row), from_position=position, to_position=position, live=True)
-        failure = await attempted(connection, _retry(context, connection, claimed, position))
+        failure = await attempted(connection, _retry(context, connection, claimed))
         if failure is not None:
             log.error("retry_failed", process=claimed.process, tenant=str(claimed.tenant_id), error=failure)
             await connection.execute(sql.postpone, claimed.tenant_id, claimed.process, claimed.build)
     return True
 
 
-async def _retry(context: Context, connection: Connection, claimed: Claimed, position: int) -> None:
+async def _retry(context: Context, connection: Connection, claimed: Claimed) -> None:
     """Of a stream that still fails only the first event is noted again: it decides when the others are tried."""
     sql = queries("projector")
     rows = await connection.fetch(sql.parked, claimed.tenant_id, claimed.process, claimed.build)
@@ -221,7 +220,7 @@ async def _retry(context: Context, connection: Connection, claimed: Claimed, pos
     ready = [row for row in rows if row["stream"] not in waiting]
     tenant = await tenants.load_in(connection, claimed.tenant_id, master=context.master)
     refused = [(row, WAITS) for row in rows if row["stream"] in waiting]
-    refused += await _take(context, connection, tenant, claimed, ready, again=position)
+    refused += await _take(context, connection, tenant, claimed, ready, again=True)
     taken = {row["position"] for row in rows} - {row["position"] for row, _ in refused}
     await connection.execute(sql.unpark, claimed.tenant_id, claimed.process, claimed.build, sorted(taken))
     for row, failure in {row["stream"]: (row, failure) for row, failure in reversed(refused)}.values():

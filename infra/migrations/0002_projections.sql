@@ -124,6 +124,7 @@ CREATE TABLE relationship (
   given          double precision NOT NULL,
   received       double precision NOT NULL,
   scored_day     int NOT NULL,                     -- UTC day the score is as of
+  folded_to      bigint NOT NULL,                  -- position in the log; may be ahead of the build's checkpoint
   PRIMARY KEY (tenant_id, build, contact_id));
 CREATE INDEX relationship_by_score ON relationship (tenant_id, build, score DESC, contact_id);
 CREATE INDEX relationship_by_half ON relationship (tenant_id, build, half, score DESC, contact_id);
@@ -187,7 +188,8 @@ GRANT EXECUTE ON FUNCTION live_build(text) TO rapport_app;
 
 -- One (tenant, process, build) that is behind what it follows, locked to the end of the transaction, which then sets
 -- that tenant. The arrays say side by side which process follows which; one that follows nothing reads to the head.
--- The one that waited longest comes first, so no tenant starves another.
+-- The one that waited longest comes first, so no tenant starves another. While what it follows has itself a long way to
+-- go, a follower lets it go ahead: what it folds again it then folds once.
 CREATE FUNCTION claim_work(followers text[], followed text[])
 RETURNS TABLE (tenant_id uuid, process text, build int, from_position bigint, to_position bigint, live boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = rapport, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -195,7 +197,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = rapport, pg_temp SET plan_ca
 BEGIN
   RETURN QUERY
   WITH target AS MATERIALIZED (
-    SELECT c.tenant_id, c.process, c.build, c.position, c.own_position, c.advanced_at,
+    SELECT c.tenant_id, c.process, c.build, c.position, c.own_position, c.advanced_at, h.position AS head,
            least(h.position, (SELECT min(d.position) FROM checkpoint d
                                WHERE d.tenant_id = c.tenant_id AND d.live
                                  AND d.process IN (SELECT e.followed FROM unnest(followers, followed) AS e (follower, followed)
@@ -204,6 +206,7 @@ BEGIN
   SELECT c.tenant_id, c.process, c.build, c.position, t.reach, c.live
     FROM target t JOIN checkpoint c ON c.tenant_id = t.tenant_id AND c.process = t.process AND c.build = t.build
    WHERE t.reach > t.position AND t.reach >= t.own_position AND c.position = t.position
+     AND (t.head - t.reach <= 2000 OR t.reach - t.position >= 20000)
      AND (c.retry_at IS NULL OR c.retry_at <= now())
    ORDER BY t.advanced_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED;
 END $$;

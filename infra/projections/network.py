@@ -39,9 +39,9 @@ def _counts(batch: Batch) -> dict[str, list[int]]:
                 sign = -1
             case _:
                 continue
-        ours = fact.direction != "in"
+        own_act = fact.act if fact.direction != "in" else None
         to_nobody = not fact.contact_ids
-        adds = (1, to_nobody, (fact.audience or 0) * to_nobody, ours and fact.act == "give", ours and fact.act == "promote")
+        adds = (1, to_nobody, (fact.audience or 0) * to_nobody, own_act == "give", own_act == "promote")
         counts[fact.channel] = [had + sign * int(more) for had, more in zip(counts[fact.channel], adds, strict=True)]
     return counts
 

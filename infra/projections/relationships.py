@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 import msgspec
+from msgspec import Struct
 
 from domain import relationships
 from domain.channels import ChannelDescribed, ChannelOpened, Realm
@@ -23,48 +25,77 @@ _FACTS = msgspec.msgpack.Decoder(dict[str, relationships.Presence])
 _PACK = msgspec.msgpack.Encoder()
 
 
+class Kept(Struct, frozen=True):
+    """A stored relationship and the position up to which it is folded, which may be past the build's."""
+
+    relationship: Relationship = NOBODY_YET
+    folded_to: int = 0
+
+
+class News(Struct, frozen=True):
+    """What an event is to one contact: a touch, a strike, or neither where it was only added."""
+
+    position: int
+    experience: Experience | None = None
+    struck: bool = False
+
+
 async def apply(connection: Connection, batch: Batch) -> None:
-    """New touches are added to the states; struck, late or replayed ones fold their contacts again from the timeline."""
+    """New touches are added to the states. Struck, late or replayed ones fold their contacts again from the timeline.
+
+    That reads as far as the timeline has come: in a long catch-up each contact is folded again once, not once a batch.
+    """
+    described = _described(batch.events)
     news = _news(batch.events)
-    moved = {
-        stored.event.channel.slug for stored in batch.events if isinstance(stored.event, ChannelOpened | ChannelDescribed)
-    }
-    states = await _load(connection, batch.tenant_id, batch.build, list(news), moved)
-    again = set(news) if batch.again else _struck(batch.events)
-    folded = {}
-    for who, touches in news.items():
-        try:
-            folded[who] = relationships.add(states.get(who, NOBODY_YET), touches)
-        except OutOfOrder:
+    kept = await _load(connection, batch, list(news), described)
+    changed = {who: one for who, one in kept.items() if described & one.relationship.channels.keys()}
+    again = set()
+    for who, told in news.items():
+        one = kept.get(who, NEW)
+        fresh = told if batch.again else [each for each in told if each.position > one.folded_to]
+        if batch.again or any(each.struck for each in fresh):
             again.add(who)
-    folded |= await _fold_again(connection, batch, again)
-    await _store(connection, batch, {**states, **folded})
+        elif fresh:
+            try:
+                touches = [each.experience for each in fresh if each.experience is not None]
+                changed[who] = Kept(relationships.add(one.relationship, touches), fresh[-1].position)
+            except OutOfOrder:
+                again.add(who)
+    changed |= await _fold_again(connection, batch, {who: kept.get(who, NEW) for who in again})
+    await _store(connection, batch, changed)
 
 
-def _news(events: Iterable[Stored]) -> dict[UUID, list[Experience]]:
-    """The new touches by contact; a contact that was only added has none yet."""
-    news: dict[UUID, list[Experience]] = {}
+NEW = Kept()
+
+
+def _described(events: Iterable[Stored]) -> set[str]:
+    """The channels that may be in another realm now."""
+    return {one.event.channel.slug for one in events if isinstance(one.event, ChannelOpened | ChannelDescribed)}
+
+
+def _news(events: Iterable[Stored]) -> dict[UUID, list[News]]:
+    """By contact, in order."""
+    news: dict[UUID, list[News]] = {}
     for stored in events:
         match stored.event:
             case ContactAdded(contact_id=who):
-                news.setdefault(who, [])
-            case TouchpointRecorded(contact_ids=ids):
-                for who in ids:
-                    news.setdefault(who, []).append(Experience(_touch(stored), stored.occurred_at))
+                news.setdefault(who, []).append(News(stored.position))
+            case TouchpointRecorded() as fact:
+                one = News(stored.position, Experience(_touch(fact, stored.occurred_at), stored.occurred_at))
+                for who in fact.contact_ids:
+                    news.setdefault(who, []).append(one)
             case TouchpointStruck(struck=fact):
                 for who in fact.contact_ids:
-                    news.setdefault(who, [])
+                    news.setdefault(who, []).append(News(stored.position, struck=True))
             case _:
                 pass
     return news
 
 
-def _touch(stored: Stored) -> Touch:
-    fact = stored.event
-    assert isinstance(fact, TouchpointRecorded)
+def _touch(fact: TouchpointRecorded, occurred_at: datetime) -> Touch:
     return Touch(
         touchpoint_id=fact.touchpoint_id,
-        day=day_of(stored.occurred_at),
+        day=day_of(occurred_at),
         kind=fact.kind,
         direction=fact.direction,
         context=fact.channel,
@@ -76,34 +107,35 @@ def _touch(stored: Stored) -> Touch:
     )
 
 
-def _struck(events: Iterable[Stored]) -> set[UUID]:
-    return {who for stored in events if isinstance(stored.event, TouchpointStruck) for who in stored.event.struck.contact_ids}
-
-
-async def _load(
-    connection: Connection, tenant_id: UUID, build: int, contact_ids: list[UUID], moved: set[str]
-) -> dict[UUID, Relationship]:
+async def _load(connection: Connection, batch: Batch, contact_ids: list[UUID], described: set[str]) -> dict[UUID, Kept]:
     """The stored states of these contacts, and of all that were ever in a channel that is now something else."""
-    rows = await connection.fetch(queries("relationships").states, tenant_id, build, contact_ids, list(moved))
-    return {row["contact_id"]: unpack(row["strength"], row["facts"], row["last_touch_at"]) for row in rows}
+    rows = await connection.fetch(
+        queries("relationships").states, batch.tenant_id, batch.build, contact_ids, list(described)
+    )
+    return {row["contact_id"]: Kept(_unpacked(row), row["folded_to"]) for row in rows}
+
+
+def _unpacked(row: asyncpg.Record) -> Relationship:
+    return unpack(row["strength"], row["facts"], row["last_touch_at"])
 
 
 def unpack(strength: bytes, facts: bytes, last_touch_at: datetime | None) -> Relationship:
     return Relationship(_STRENGTH.decode(strength), _FACTS.decode(facts), last_touch_at)
 
 
-async def _fold_again(connection: Connection, batch: Batch, contact_ids: set[UUID]) -> dict[UUID, Relationship]:
-    if not contact_ids:
+async def _fold_again(connection: Connection, batch: Batch, contacts: Mapping[UUID, Kept]) -> dict[UUID, Kept]:
+    if not contacts:
         return {}
-    found = await timeline.experiences(connection, batch.tenant_id, list(contact_ids), through=batch.through)
-    return {who: relationships.fold(touches) for who, touches in found.items()}
+    through = max(batch.reach, *(one.folded_to for one in contacts.values()))
+    found = await timeline.experiences(connection, batch.tenant_id, list(contacts), through=through)
+    return {who: Kept(relationships.fold(touches), through) for who, touches in found.items()}
 
 
-async def _store(connection: Connection, batch: Batch, states: Mapping[UUID, Relationship]) -> None:
-    if not states:
+async def _store(connection: Connection, batch: Batch, changed: Mapping[UUID, Kept]) -> None:
+    if not changed:
         return
     realms = await network.realms(connection, batch.tenant_id)
-    rows = [_row(who, state, realms, batch.now) for who, state in sorted(states.items())]
+    rows = [(*_row(who, one.relationship, realms, batch.now), one.folded_to) for who, one in sorted(changed.items())]
     columns = map(list, zip(*rows, strict=True))
     await connection.execute(queries("relationships").store, batch.tenant_id, batch.build, *columns)
 
@@ -119,12 +151,12 @@ def _row(who: UUID, state: Relationship, realms: Mapping[str, Realm], now: datet
 
 
 async def rescore(connection: Connection, tenant_id: UUID, build: int, *, now: datetime) -> int:
-    """Bring up to 2,000 stored pictures to the current UTC day; how many there were. The caller holds the checkpoint."""
+    """Bring up to 2,000 stored pictures to the current UTC day; how many they were. The caller holds the checkpoint."""
     rows = await connection.fetch(queries("relationships").aged, tenant_id, build, day_of(now), RESCORED_AT_ONCE)
     if rows:
         realms = await network.realms(connection, tenant_id)
-        states = {row["contact_id"]: unpack(row["strength"], row["facts"], row["last_touch_at"]) for row in rows}
-        columns = map(list, zip(*(_row(who, state, realms, now) for who, state in states.items()), strict=True))
+        fresh = [(*_row(row["contact_id"], _unpacked(row), realms, now), row["folded_to"]) for row in rows]
+        columns = map(list, zip(*fresh, strict=True))
         await connection.execute(queries("relationships").store, tenant_id, build, *columns)
     return len(rows)
 

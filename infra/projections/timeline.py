@@ -33,14 +33,12 @@ def _rows(stored: Stored) -> list[tuple[object, ...]]:
     fact = stored.event
     if not isinstance(fact, TouchpointRecorded):
         return []
-    return [
-        (
-            who, fact.touchpoint_id, stored.position, stored.occurred_at, fact.kind, fact.channel, fact.direction,
-            fact.act, fact.about, fact.minutes, fact.depth, fact.audience, len(fact.contact_ids), fact.automated,
-            _JSON.encode(fact.topics).decode(),
-        )  # fmt: skip
-        for who in fact.contact_ids
-    ]
+    said = (
+        fact.touchpoint_id, stored.position, stored.occurred_at, fact.kind, fact.channel, fact.direction, fact.act,
+        fact.about, fact.minutes, fact.depth, fact.audience, len(fact.contact_ids), fact.automated,
+        _JSON.encode(fact.topics).decode(),
+    )  # fmt: skip
+    return [(who, *said) for who in fact.contact_ids]
 
 
 async def experiences(

@@ -28,6 +28,7 @@ async def row_of(shop: Shop, who: UUID) -> dict[str, Any]:
     [row] = await shop.rows(
         "SELECT * FROM relationship WHERE build = live_build('relationships') AND contact_id = $1", who
     )
+    del row["folded_to"]
     return row
 
 

@@ -118,10 +118,15 @@ class Up:
 
     async def ready(self) -> None:
         """Wait until every process runs and the API answers."""
+        await until(lambda: None not in self.pids().values())
+        await self.answering()
+
+    async def answering(self) -> None:
+        """Wait until the API answers: its process is there a while before."""
 
         async def answers() -> bool:
             with suppress(httpx.TransportError):
-                return None not in self.pids().values() and (await client.get("/health/ready")).is_success
+                return (await client.get("/health/ready")).is_success
             return False
 
         async with httpx.AsyncClient(base_url=self.address, timeout=5) as client:

@@ -60,10 +60,15 @@ async def recorded(business: Business) -> list[dict[str, Any]]:
 
 
 async def strengths(business: Business, contacts: dict[str, dict[str, Any]], at: datetime) -> dict[str, dict[str, Any]]:
-    """The strength at an instant of everybody ever touched, explained, by handle."""
+    """The strength at an instant of everybody ever touched, by handle, with the weights behind each part.
+
+    Which of several touchpoints of one weight is named depends on their ids, and these are the tenant's own.
+    """
     found = {}
     for who, contact in ((who, one) for who, one in contacts.items() if one["touchpoints"]):
         seen = await business.get(f"/v1/contacts/{contact['id']}/strength", true_at=at.isoformat())
+        for part in seen["parts"].values():
+            part["touchpoints"] = [one["weight"] for one in part["touchpoints"]]
         found[who] = {key: value for key, value in seen.items() if key not in ("contact_id", "position")}
     return found
 
