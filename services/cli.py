@@ -18,10 +18,11 @@ from infra.data_folder import DataFolder, DataFolderError
 from infra.embedded import EmbeddedError
 from infra.migrate import MigrationError
 from infra.ports import PortTaken
+from infra.sealing import WrongKey
 from infra.settings import Settings, SettingsError
 from services.supervisor import NotStarted
 
-REFUSALS = (Refused, SettingsError, DataFolderError, EmbeddedError, MigrationError, PortTaken, NotStarted)
+REFUSALS = (Refused, SettingsError, DataFolderError, EmbeddedError, MigrationError, PortTaken, NotStarted, WrongKey)
 
 Data = Annotated[Path | None, Parameter(help="The data folder, instead of RAPPORT_DATA.")]
 Port = Annotated[int | None, Parameter(help="The API's port, instead of RAPPORT_PORT.")]

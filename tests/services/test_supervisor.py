@@ -19,6 +19,7 @@ import pytest
 
 from infra import embedded
 from infra.data_folder import DataFolder
+from tests.road import encoded_master_key
 
 PROJECT = Path(__file__).parents[2]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_")}
@@ -45,7 +46,9 @@ class Up:
 
     @property
     def key(self) -> str:
-        return re.search(r"API key: (\S+)", self.said).group(1)
+        found = re.search(r"API key: (\S+)", self.said)
+        assert found is not None, self.said
+        return found.group(1)
 
     def status(self) -> dict:
         command = [sys.executable, "-m", "services.cli", "status", "--json", "--data", str(self.data.root)]
@@ -229,7 +232,7 @@ def test_your_own_servers_are_used_and_none_is_started(start, data, port, databa
         "RAPPORT_DATABASE_URL": database.app_url,
         "RAPPORT_ADMIN_DATABASE_URL": database.admin_url,
         "RAPPORT_REDIS_URL": servers.redis_url,
-        "RAPPORT_MASTER_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        "RAPPORT_MASTER_KEY": encoded_master_key(),
     }
     up = start(data, port, **own)
     assert get(f"{up.address}/v1/contacts", up.key).status == 200
@@ -239,3 +242,16 @@ def test_your_own_servers_are_used_and_none_is_started(start, data, port, databa
     api = psutil.Process(up.pids()["api"])
     assert "RAPPORT_ADMIN_DATABASE_URL" not in api.environ()
     assert up.end() == 0
+
+
+def test_another_master_key_than_the_databases_is_refused_in_a_sentence(road, bakery, data, port, database, servers):
+    own = {
+        "RAPPORT_DATABASE_URL": database.app_url,
+        "RAPPORT_ADMIN_DATABASE_URL": database.admin_url,
+        "RAPPORT_REDIS_URL": servers.redis_url,
+        "RAPPORT_MASTER_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    }
+    up = Up(data, port, **own)
+    assert up.process.wait(timeout=60) == 1
+    assert "Is RAPPORT_MASTER_KEY that of this database?" in up.said
+    assert "Traceback" not in up.said
