@@ -61,6 +61,10 @@ def shown(api_key: str) -> ShownKey | None:
     body, checksum = api_key[:-6], api_key[-6:]
     if not api_key.startswith(PREFIX) or len(api_key) != 75 or not api_key.isascii() or _checksum(body) != checksum:
         return None
+    return _parts(body)
+
+
+def _parts(body: str) -> ShownKey:
     return ShownKey(body[len(PREFIX) :][:12], hashlib.sha256(body.encode()).digest())
 
 
@@ -92,8 +96,7 @@ async def add(
 
 
 async def _keep_key(connection: Connection, tenant_id: UUID, api_key: str) -> None:
-    parts = shown(api_key)
-    assert parts is not None
+    parts = _parts(api_key[:-6])
     await connection.execute(queries("tenants").add_key, tenant_id, parts.key_id, parts.secret_hash)
 
 

@@ -89,11 +89,14 @@ class Shop:
         return [row["type"] for row in await self.rows("SELECT type FROM event ORDER BY position")]
 
     async def contents(self, table: str, *, build: int | None = None) -> list[dict[str, Any]]:
-        """A projection's rows in one build, by default the live one; without the build's number, nor how far ahead of it
-        a relationship is folded."""
+        """A projection's rows in one build, by default the live one.
+
+        Without the build's number, nor how far ahead of it a relationship is folded.
+        """
         process = next(p.name for p in projector.PROJECTIONS.values() if table in p.tables)
         number = await self.value("SELECT live_build($1)", process) if build is None else build
-        rows = await self.rows(f"SELECT to_jsonb(t) - 'build' - 'folded_to' AS row FROM {table} t WHERE build = $1", number)  # noqa: S608
+        statement = f"SELECT to_jsonb(t) - 'build' - 'folded_to' AS row FROM {table} t WHERE build = $1"  # noqa: S608
+        rows = await self.rows(statement, number)
         return sorted((msgspec.json.decode(row["row"]) for row in rows), key=str)
 
     async def everything(self) -> dict[str, list[dict[str, Any]]]:
