@@ -380,10 +380,13 @@ async def decide(
     """Hold the tenant's head, read the stream, decide, append, all in one transaction.
 
     `event_id` becomes the lead event's: the same one with the same command is a duplicate and decides nothing again.
-    Raises what the decision refuses; Conflict, Stale, Erased.
+    Raises what the decision refuses; Conflict, Stale, Erased; TimeoutError when the head stays held by somebody else.
     """
     fingerprint = tenant.keys.fingerprint(CANONICAL.encode([stream, type(command).__name__, command]))
-    async with in_tenant(context.pool, tenant.tenant_id, seconds=2) as connection:
+    async with (
+        context.turns.of(tenant.tenant_id),
+        in_tenant(context.pool, tenant.tenant_id, seconds=2) as connection,
+    ):
         position: int | None = await connection.fetchval(queries("event_log").hold_head, column=1)
         if position is None:
             raise NotFound("there is no such tenant")

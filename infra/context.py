@@ -1,5 +1,6 @@
 """What a process of ours holds open: the database, the writer, the keys, the bell."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,15 +12,20 @@ from infra.database import Pool, open_pool
 from infra.event_log import Writer
 from infra.sealing import KeyRing
 from infra.tenants import KeyBook
+from infra.turns import Turns
 
 
 class Context(Struct, frozen=True):
+    """`stopping` is set when the process was told to end: what only waits, ends."""
+
     pool: Pool
     writer: Writer
     ring: KeyRing
     keys: KeyBook
     bell: Bell
     master: bytes
+    turns: Turns
+    stopping: asyncio.Event
 
 
 @asynccontextmanager
@@ -34,6 +40,6 @@ async def open_context(
     try:
         await tenants.check_master(pool, master=master)
         async with Writer(pool) as writer, Bell(redis_url) as bell:
-            yield Context(pool, writer, KeyRing(), KeyBook(pool, master=master), bell, master)
+            yield Context(pool, writer, KeyRing(), KeyBook(pool, master=master), bell, master, Turns(), asyncio.Event())
     finally:
         await pool.close()

@@ -29,8 +29,9 @@ def run(configured: Settings) -> None:
 async def serve(configured: Settings) -> None:
     from services.api.app import create_app
 
+    app = create_app()
     server = Server(
-        create_app(),
+        app,
         address=configured.host,
         port=configured.port,
         interface=Interfaces.ASGI,
@@ -44,6 +45,8 @@ async def serve(configured: Settings) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
+        if context := app.state.get("context"):
+            context.stopping.set()
         server.stop()  # type: ignore[no-untyped-call]
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)

@@ -61,7 +61,7 @@ async def apply(connection: Connection, batch: Batch) -> None:
                 changed[who] = Kept(relationships.add(one.relationship, touches), fresh[-1].position)
             except OutOfOrder:
                 again.add(who)
-    changed |= await _fold_again(connection, batch, {who: kept.get(who, NEW) for who in again})
+    changed |= await _fold_again(connection, batch, again)
     await _store(connection, batch, changed)
 
 
@@ -123,12 +123,11 @@ def unpack(strength: bytes, facts: bytes, last_touch_at: datetime | None) -> Rel
     return Relationship(_STRENGTH.decode(strength), _FACTS.decode(facts), last_touch_at)
 
 
-async def _fold_again(connection: Connection, batch: Batch, contacts: Mapping[UUID, Kept]) -> dict[UUID, Kept]:
-    if not contacts:
+async def _fold_again(connection: Connection, batch: Batch, contact_ids: set[UUID]) -> dict[UUID, Kept]:
+    if not contact_ids:
         return {}
-    through = max(batch.reach, *(one.folded_to for one in contacts.values()))
-    found = await timeline.experiences(connection, batch.tenant_id, list(contacts), through=through)
-    return {who: Kept(relationships.fold(touches), through) for who, touches in found.items()}
+    found = await timeline.experiences(connection, batch.tenant_id, list(contact_ids), through=batch.reach)
+    return {who: Kept(relationships.fold(touches), batch.reach) for who, touches in found.items()}
 
 
 async def _store(connection: Connection, batch: Batch, changed: Mapping[UUID, Kept]) -> None:

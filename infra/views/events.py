@@ -35,14 +35,14 @@ class Feed(Struct, frozen=True):
 async def feed(
     context: Context, tenant: Tenant, *, after: int = 0, types: Sequence[str] = (), limit: int = 100, wait: float = 0
 ) -> Feed:
-    """Events past `after`, of these types where some are named; waits up to `wait` seconds for the first.
+    """Events past `after`, of these types where some are named. Waits up to `wait` seconds for the first.
 
     Raises Invalid when the log has no position `after` yet.
     """
     until = asyncio.get_running_loop().time() + wait
     while True:
         found = await _read(context, tenant, after, types, limit)
-        if found.items or asyncio.get_running_loop().time() >= until:
+        if found.items or asyncio.get_running_loop().time() >= until or context.stopping.is_set():
             return found
         await asyncio.sleep(LOOK_SECONDS)
 

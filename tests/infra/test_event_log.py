@@ -114,6 +114,31 @@ async def test_appends_of_one_tenant_keep_the_order_they_were_asked_in(
     assert positions == list(range(1, 1_401))
 
 
+async def test_what_is_queued_already_does_not_overtake_what_waits_for_a_held_head(
+    context: Context, shop: Shop, rival: Shop, quiet_database: Database, admin: Connection
+):
+    """The head is let go while the first call is still busy with another tenant, and the lane cannot begin at once."""
+    under_way = """SELECT true FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%FROM append(%'
+                   AND pid <> pg_backend_pid() AND wait_event_type IS DISTINCT FROM 'Lock' LIMIT 1"""
+    others = [await new_shop(context, f"Shop {n}") for n in range(4)]
+    drafts = tuple(one_event(rival.id).drafts[0] for _ in range(2_000))
+    long = Append(rival.id, (*drafts, *one_event(rival.id).drafts), b"f", b"{}")
+    stranger = await quiet.superuser(quiet_database)
+    async with held(quiet_database, *others, seconds=0.7):
+        lanes = asyncio.gather(*(context.writer.append(one_event(one.id)) for one in others))
+        await asyncio.sleep(0.1)
+        async with stranger.transaction():
+            await stranger.execute("SELECT FROM tenant_head WHERE tenant_id = $1 FOR NO KEY UPDATE", shop.id)
+            asked = asyncio.gather(
+                *(context.writer.append(one) for one in (one_event(shop.id), long, one_event(shop.id)))
+            )
+            await quiet.until(lambda: admin.fetchval(under_way))
+        first, _, second = await asked
+        await lanes
+    await stranger.close()
+    assert (first.position, second.position) == (1, 2)
+
+
 async def test_the_second_of_two_with_one_id_does_not_overtake_the_first(context: Context, shop: Shop):
     """The first has a contested claim and is judged in the next call; the second came too late for this one."""
     lead = uuid4()
@@ -164,13 +189,13 @@ async def test_many_held_heads_delay_neither_the_others_nor_the_one_that_is_free
 async def test_a_head_that_is_never_let_go_holds_no_connection_for_long(
     context: Context, shop: Shop, rival: Shop, quiet_database: Database
 ):
-    """Nine tenants' appends wait, but reads still get their connections."""
-    busy = [await new_shop(context, f"Shop {n}") for n in range(14)]
+    """Many tenants' appends wait, but reads still get their connections."""
+    busy = [await new_shop(context, f"Shop {n}") for n in range(60)]
     async with held(quiet_database, *busy, seconds=0.8):
         slow = [asyncio.create_task(context.writer.append(one_event(one.id))) for one in busy]
         await asyncio.sleep(0.1)
         seconds = [await timed(rival.positions()) for _ in range(20)]
-        assert max(seconds) < 0.2
+        assert sorted(seconds)[10] < 0.05
         await asyncio.gather(*slow)
 
 

@@ -178,23 +178,23 @@ async def test_a_poisonous_event_stops_its_stream_and_nothing_else(
 ):
     """Its own stream waits in every view that reads it or follows one that does. After the repair it is replayed."""
     [ben] = await shop.know(touch("ben"))
-    fact = heard(ben)
-    spoilt = msgspec.structs.replace(fact, minutes=broken["minutes"]) if "minutes" in broken else fact
-    poison = of_fact(shop, spoilt)
-    lead = msgspec.structs.replace(poison.drafts[0], **{k: v for k, v in broken.items() if k != "minutes"})
-    poison = msgspec.structs.replace(poison, drafts=(lead,))
+    fact, lonely = heard(ben), heard(ben)
     struck = of_fact(shop, TouchpointStruck(touchpoint_id=fact.touchpoint_id, struck=fact))
-    other = of_fact(shop, heard(ben))
-    await append(context, of_fact(shop, heard(ben)), poison, other, struck)
+    poison = [spoilt(shop, one, broken) for one in (fact, lonely)]
+    await append(context, of_fact(shop, heard(ben)), *poison, of_fact(shop, heard(ben)), struck)
     await shop.tell(*(touch("ben", day=day) for day in range(5)), touch("ana"))
     await rival.tell(touch("ben"))
     await work(context)
 
-    position = await shop.value("SELECT position FROM event WHERE event_id = $1", lead.event_id)
-    parked = await shop.rows("SELECT process, position, stream, error FROM parked_event ORDER BY process, position")
-    assert {row["stream"] for row in parked} == {stream_of(fact.touchpoint_id)}
-    assert {row["process"] for row in parked if row["position"] == position} == parks
-    strikes = {row["process"] for row in parked if row["position"] > position}
+    positions = {
+        one: await shop.value("SELECT position FROM event WHERE event_id = $1", append.drafts[0].event_id)
+        for one, append in zip((fact, lonely), poison, strict=True)
+    }
+    parked = await shop.rows("SELECT process, position, stream FROM parked_event ORDER BY process, position")
+    assert {row["stream"] for row in parked} == {stream_of(fact.touchpoint_id), stream_of(lonely.touchpoint_id)}
+    for position in positions.values():
+        assert {row["process"] for row in parked if row["position"] == position} == parks
+    strikes = {row["process"] for row in parked if row["position"] > max(positions.values())}
     assert strikes == parks & {"timeline", "network", "relationships"}, "what follows in the stream waits with it"
     found = await lags(context, shop)
     assert {name for name, (_, waiting, _) in found.items() if waiting} == parks
@@ -204,17 +204,62 @@ async def test_a_poisonous_event_stops_its_stream_and_nothing_else(
     assert {row["touchpoints"] for row in await shop.contents("relationship")} == {8, 1}
     assert len(await rival.contents("timeline")) == 1
 
-    good, version, kind = events.encode(fact)[0], TouchpointRecorded.VERSION, TouchpointRecorded.TYPE
-    await admin.execute(
-        "UPDATE event SET body = $3, version = $4, type = $5 WHERE tenant_id = $1 AND position = $2",
-        shop.id, position, good, version, kind,
-    )  # fmt: skip
+    for one, position in positions.items():
+        await repair(admin, shop, position, one)
     for _ in range(2):
         await parked_again(admin)
         await work(context)
     assert await shop.rows("SELECT * FROM parked_event") == []
-    [both] = [row for row in await shop.contents("timeline") if row["touchpoint_id"] == str(fact.touchpoint_id)]
-    assert (both["position"], both["struck_at_position"] is not None) == (position, True)
+    rows = {row["touchpoint_id"]: row for row in await shop.contents("timeline")}
+    assert rows[str(fact.touchpoint_id)]["position"] == positions[fact]
+    assert rows[str(fact.touchpoint_id)]["struck_at_position"] is not None
+    assert rows[str(lonely.touchpoint_id)]["struck_at_position"] is None
+    assert {row["touchpoints"] for row in await shop.contents("relationship")} == {9, 1}
+    assert await shop.everything() == await rebuilt(context, shop)
+
+
+def spoilt(shop: Shop, fact: TouchpointRecorded, broken: dict[str, Any]) -> Append:
+    """The fact as an append, with this of it made wrong."""
+    if "minutes" in broken:
+        return of_fact(shop, msgspec.structs.replace(fact, **broken))
+    return of_fact(shop, fact, **broken)
+
+
+async def repair(admin: Connection, shop: Shop, position: int, fact: TouchpointRecorded) -> None:
+    await admin.execute(
+        "UPDATE event SET body = $3, version = $4, type = $5 WHERE tenant_id = $1 AND position = $2",
+        shop.id, position, events.encode(fact)[0], fact.VERSION, fact.TYPE,
+    )  # fmt: skip
+
+
+async def test_what_is_replayed_while_a_follower_is_far_behind_is_not_lost_to_it(
+    context: Context, shop: Shop, rival: Shop, admin: Connection
+):
+    """The follower folds contacts as far as the timeline has come: not past what is parked there."""
+    thousand = [touch(("ben", "ana")[n % 2], day=n / 50) for n in range(1_000)]
+    [first] = await shop.tell(touch("ben", day=50))
+    ben = first.contact_ids[0]
+    assert first.event_id
+    await shop.strike(first.event_id)  # so that he is folded again in the first batch
+    for _ in range(3):
+        await shop.tell(*thousand)
+    fact = heard(ben)
+    await append(context, spoilt(shop, fact, {"minutes": 10**12}))
+    position = max(await shop.positions())
+    for _ in range(3):
+        await shop.tell(*thousand)
+    at = "SELECT position FROM checkpoint WHERE process = 'relationships'"
+    while not await shop.value(at):
+        assert await projector.advance(context)
+    assert 0 < await shop.value(at) < position
+    assert [row["process"] for row in await shop.rows("SELECT process FROM parked_event")] == ["timeline"]
+    await repair(admin, shop, position, fact)
+    await parked_again(admin)
+    assert await projector.retry_parked(context)
+    assert await shop.rows("SELECT FROM parked_event") == []
+    await work(context)
+    counts = sorted(row["touchpoints"] for row in await shop.contents("relationship"))
+    assert counts == [3_000, 3_001]
     assert await shop.everything() == await rebuilt(context, shop)
 
 

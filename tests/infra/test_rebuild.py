@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -131,6 +132,32 @@ async def test_reads_go_on_unchanged_until_the_switch(context: Context, shop: Sh
     left = "SELECT DISTINCT build FROM timeline WHERE tenant_id = $1"
     assert [row["build"] for row in await admin.fetch(left, shop.id)] == [2], "the old rows are gone"
     assert [row["build"] for row in await admin.fetch(left, rival.id)] == [1]
+
+
+async def test_an_import_in_no_order_counts_each_touch_once(context: Context, shop: Shop, rival: Shop):
+    """Larger than a batch: contacts are folded ahead of the build. Touches that weigh nothing show in counts only."""
+    chance = random.Random(13)
+    told: Counter[str] = Counter()
+    for _ in range(5):
+        items = [
+            touch(
+                f"guest{chance.randrange(400)}",
+                day=chance.randrange(600),
+                kind=chance.choice(["email", "complaint", "call"]),
+                automated=chance.random() < 0.3,
+            )
+            for _ in range(1_000)
+        ]
+        told.update(item.people[0].name or "" for item in items)
+        await shop.tell(*items)
+    await rival.tell(*items[:50])
+    await work(context)
+    names = {row["contact_id"]: row["name"] for row in await shop.contents("contact")}
+    counts = {names[row["contact_id"]]: row["touchpoints"] for row in await shop.contents("relationship")}
+    assert counts == dict(told)
+    grown = await shop.everything()
+    await rebuild(context, shop)
+    assert await shop.everything() == grown
 
 
 async def test_what_is_told_during_a_rebuild_is_in_both(context: Context, shop: Shop, rival: Shop):

@@ -103,6 +103,8 @@ def test_people_are_taken_in_the_order_of_their_ids():
     keys = {one: sealing.new_key(), other: sealing.new_key()}
     assert sealing.joint_key(tenant, keys) == sealing.joint_key(tenant, dict(reversed(keys.items())))
     assert sealing.joint_key(tenant, keys) != sealing.joint_key(tenant, {one: keys[other], other: keys[one]})
+    for who in keys:
+        assert sealing.joint_key(tenant, keys) != sealing.joint_key(tenant, keys | {who: sealing.new_key()})
 
 
 async def test_what_was_sealed_for_one_place_does_not_open_in_another():
