@@ -133,6 +133,7 @@ async def test_what_is_queued_already_does_not_overtake_what_waits_for_a_held_he
                 *(context.writer.append(one) for one in (one_event(shop.id), long, one_event(shop.id)))
             )
             await quiet.until(lambda: admin.fetchval(under_way))
+            await asyncio.sleep(0.01)
         first, _, second = await asked
         await lanes
     await stranger.close()
@@ -195,7 +196,7 @@ async def test_a_head_that_is_never_let_go_holds_no_connection_for_long(
         slow = [asyncio.create_task(context.writer.append(one_event(one.id))) for one in busy]
         await asyncio.sleep(0.1)
         seconds = [await timed(rival.positions()) for _ in range(20)]
-        assert sorted(seconds)[10] < 0.05
+        assert max(seconds) < 0.25
         await asyncio.gather(*slow)
 
 

@@ -432,7 +432,7 @@ async def test_api_and_worker_killed_at_random_moments_and_valkey_wiped_while_20
     chance, killed = Random(20_000), Counter[str]()
     async with started() as up, businesses(up, 5) as told:
         async with meanwhile(
-            keep_killing(up, "api", killed, chance, most=8),
+            keep_killing(up, "api", killed, chance, most=6),
             keep_killing(up, "worker", killed, chance, most=16),
             keep_forgetting(up, killed, chance),
         ):
