@@ -178,11 +178,18 @@ class _Room:
         self.meta = meta
         self._holders: dict[tuple[str, str], UUID] = {}
         self._proposed: dict[tuple[str, str], _Person] = {}
+        self._names: dict[tuple[str, str], str] = {}
         self._keys: dict[UUID, bytes] = {}
 
     async def look_up(self, items: Iterable[_Item]) -> None:
         """Read who holds the identities, and which of the named contacts there are."""
-        named = {who for item in items for who in item.people if isinstance(who, tuple)}
+        named = set()
+        for item in items:
+            for who, reference in zip(item.people, item.command.people, strict=True):
+                if isinstance(who, tuple):
+                    named.add(who)
+                    if reference.name:
+                        self._names.setdefault(who, reference.name.strip())
         digests = {
             (platform, self.tenant.keys.digest(platform, handle)): (platform, handle) for platform, handle in named
         }
@@ -216,7 +223,7 @@ class _Room:
     def _propose(self, who: tuple[str, str] | None, reference: Reference, item: _Item) -> _Person:
         contact_id, key = uuid_utils.uuid7(), sealing.new_key()
         self._keys[contact_id] = key
-        name = reference.name.strip() if reference.name else None
+        name = self._names.get(who) if who else reference.name and reference.name.strip()
         facts = contacts.opening(contact_id, name=name, hint=reference.hint, identities=[who] if who else [])
         drafts = tuple(
             draft(fact, contacts.opening_id(contact_id, fact.TYPE), item.command.occurred_at, self.tenant, self._keys)

@@ -12,11 +12,12 @@ import msgspec
 import pytest
 
 from domain.channels import DescribeChannel
+from domain.touchpoints import Reference
 from infra import commands
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
 from infra.event_log import Append, Claim, Draft, append_now
-from tests.infra.quiet import NOON, ORIGIN, Shop, append, judged, one_event, touch
+from tests.infra.quiet import NOON, ORIGIN, Shop, append, judged, one_event, touch, work
 
 BEN, ANA = b"digest of ben", b"digest of ana"
 
@@ -343,3 +344,13 @@ async def test_a_channel_stays_as_described_when_another_process_records_there(
     counts = Counter(await shop.types())
     assert (counts["channel.opened"], counts["channel.described"]) == (1, 1)
     assert Counter(await rival.types())["channel.opened"] == 1
+
+
+async def test_a_name_told_anywhere_in_a_request_is_the_new_contacts(context: Context, shop: Shop, rival: Shop):
+    plain = msgspec.structs.replace(touch("ben"), people=(Reference(email="Ben@Example.com"),))
+    [first, second] = await shop.tell(plain, touch("ben", day=1))
+    await rival.tell(plain)
+    assert first.contact_ids == second.contact_ids
+    await work(context)
+    assert [row["name"] for row in await shop.contents("contact")] == ["Ben"]
+    assert [row["name"] for row in await rival.contents("contact")] == [None]

@@ -99,6 +99,23 @@ async def test_two_writers_over_eight_tenants_leave_no_gap(
         assert found == list(range(1, len(found) + 1))
 
 
+async def test_fifty_at_once_with_one_id_are_recorded_once(
+    context: Context, shop: Shop, rival: Shop, quiet_database: Database, servers: Servers
+):
+    one = one_event(shop.id, fingerprint=b"one")
+    altered = one_event(shop.id, event_id=one.drafts[0].event_id, fingerprint=b"altered")
+    async with quiet.opened(quiet_database, servers) as other:
+        verdicts = await asyncio.gather(
+            *((context, other)[n % 2].writer.append(one) for n in range(50)),
+            context.writer.append(one_event(rival.id, event_id=one.drafts[0].event_id)),
+        )
+        assert Counter(verdict.judgement for verdict in verdicts[:50]) == {"recorded": 1, "duplicate": 49}
+        assert {verdict.position for verdict in verdicts} == {1}
+        conflict = await other.writer.append(altered)
+    assert (conflict.judgement, conflict.position) == ("conflict", 1)
+    assert (await shop.positions(), await rival.positions()) == ([1], [1])
+
+
 async def test_appends_of_one_tenant_keep_the_order_they_were_asked_in(
     context: Context, shop: Shop, rival: Shop, quiet_database: Database
 ):

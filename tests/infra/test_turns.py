@@ -1,6 +1,7 @@
 """Decisions of one tenant take turns; other tenants do not wait."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from uuid import UUID
 
 import pytest
@@ -41,4 +42,16 @@ async def test_a_decision_that_fails_leaves_the_turn_to_the_next():
         async with lined_up.of(BAKERY):
             raise ValueError("no")
     async with lined_up.of(BAKERY):
+        pass
+
+
+async def test_decisions_of_many_tenants_leave_connections_for_the_rest(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(turns, "LONGEST_WAIT", 0.05)
+    lined_up = Turns()
+    async with AsyncExitStack() as taken:
+        for number in range(turns.AT_ONCE):
+            await taken.enter_async_context(lined_up.of(UUID(int=number)))
+        with pytest.raises(TimeoutError):
+            await taken.enter_async_context(lined_up.of(UUID(int=100)))
+    async with lined_up.of(UUID(int=100)):
         pass
