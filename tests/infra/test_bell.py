@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import arq
 import pytest
@@ -23,13 +24,31 @@ def unrung() -> float:
 
 
 @pytest.fixture
-async def valkey(servers: Servers) -> AsyncIterator[Redis]:
+def url(servers: Servers, worker_id: str) -> str:
+    """A numbered database of its own: those of other tests ring too."""
+    return (
+        urlsplit(servers.redis_url)
+        ._replace(path=f"/{1 + int(worker_id.removeprefix('gw').replace('master', '0')) % 15}")
+        .geturl()
+    )
+
+
+@pytest.fixture
+async def valkey(url: str) -> AsyncIterator[Redis]:
     """Empty at the beginning."""
-    client = Redis.from_url(servers.redis_url)
-    await client.delete(QUEUE)
+    client = Redis.from_url(url)
+    await client.flushdb()
     yield client
-    await client.delete(QUEUE)
+    await client.flushdb()
     await client.aclose()
+
+
+async def cut(valkey: Redis) -> None:
+    """The connections of everybody else who uses this numbered database."""
+    ours, number = await valkey.client_id(), valkey.connection_pool.connection_kwargs["db"]
+    for one in await valkey.client_list():
+        if int(one["db"]) == number and int(one["id"]) != ours:
+            await valkey.client_kill_filter(_id=one["id"])
 
 
 async def rings(valkey: Redis) -> int:
@@ -41,10 +60,10 @@ async def rung(valkey: Redis) -> None:
     await until(lambda: rings(valkey))
 
 
-async def listening(servers: Servers, *functions: object) -> arq.Worker:
+async def listening(url: str, *functions: object) -> arq.Worker:
     """A worker as ours is set up, that does what is there and ends."""
     worker = arq.Worker(
-        functions=functions, queue_name=QUEUE, redis_settings=redis_settings(servers.redis_url), burst=True,
+        functions=functions, queue_name=QUEUE, redis_settings=redis_settings(url), burst=True,
         job_serializer=bell._dumps, job_deserializer=json.loads, poll_delay=0.02, keep_result=0, handle_signals=False,
     )  # fmt: skip
     await worker.async_run()
@@ -52,8 +71,8 @@ async def listening(servers: Servers, *functions: object) -> arq.Worker:
     return worker
 
 
-async def test_ringing_returns_at_once_and_reaches_valkey(servers: Servers, valkey: Redis):
-    async with Bell(servers.redis_url) as ours:
+async def test_ringing_returns_at_once_and_reaches_valkey(url: str, valkey: Redis):
+    async with Bell(url) as ours:
         began = time.perf_counter()
         ours.ring()
         assert time.perf_counter() - began < 0.005
@@ -61,8 +80,8 @@ async def test_ringing_returns_at_once_and_reaches_valkey(servers: Servers, valk
         assert await rings(valkey) == 1
 
 
-async def test_many_rings_at_once_are_one(servers: Servers, valkey: Redis):
-    async with Bell(servers.redis_url) as ours:
+async def test_many_rings_at_once_are_one(url: str, valkey: Redis):
+    async with Bell(url) as ours:
         ours.ring()
         await rung(valkey)
         await asyncio.sleep(0.05)
@@ -74,8 +93,8 @@ async def test_many_rings_at_once_are_one(servers: Servers, valkey: Redis):
         assert await rings(valkey) == 1
 
 
-async def test_rings_over_a_while_are_at_most_one_in_ten_milliseconds(servers: Servers, valkey: Redis):
-    async with Bell(servers.redis_url) as ours:
+async def test_rings_over_a_while_are_at_most_one_in_ten_milliseconds(url: str, valkey: Redis):
+    async with Bell(url) as ours:
         began = time.perf_counter()
         while time.perf_counter() - began < 0.5:
             ours.ring()
@@ -84,8 +103,8 @@ async def test_rings_over_a_while_are_at_most_one_in_ten_milliseconds(servers: S
     assert 2 <= await rings(valkey) <= 52
 
 
-async def test_a_ring_nobody_hears_is_forgotten_soon(servers: Servers, valkey: Redis):
-    async with Bell(servers.redis_url) as ours:
+async def test_a_ring_nobody_hears_is_forgotten_soon(url: str, valkey: Redis):
+    async with Bell(url) as ours:
         ours.ring()
         await rung(valkey)
     [job_id] = await valkey.zrange(QUEUE, 0, -1)
@@ -125,13 +144,13 @@ async def test_a_dead_valkey_keeps_nobody_waiting(dead):
         assert time.perf_counter() - closing < 0.5
 
 
-async def test_a_valkey_that_comes_back_is_rung_again(servers: Servers, valkey: Redis):
+async def test_a_valkey_that_comes_back_is_rung_again(url: str, valkey: Redis):
     """Its connection is cut under the bell's feet."""
-    async with Bell(servers.redis_url) as ours:
+    async with Bell(url) as ours:
         ours.ring()
         await rung(valkey)
         await valkey.delete(QUEUE)
-        await valkey.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await cut(valkey)
 
         async def ring_again() -> int:
             ours.ring()
@@ -140,9 +159,9 @@ async def test_a_valkey_that_comes_back_is_rung_again(servers: Servers, valkey: 
         await until(ring_again)
 
 
-async def test_what_is_sent_is_json_and_says_nothing(servers: Servers, valkey: Redis):
+async def test_what_is_sent_is_json_and_says_nothing(url: str, valkey: Redis):
     """Never pickle: who can write to Valkey could run code in the worker."""
-    async with Bell(servers.redis_url) as ours:
+    async with Bell(url) as ours:
         ours.ring()
         await rung(valkey)
     [job_id] = await valkey.zrange(QUEUE, 0, -1)
@@ -150,7 +169,7 @@ async def test_what_is_sent_is_json_and_says_nothing(servers: Servers, valkey: R
     assert (job["f"], job["a"], job["k"]) == (TASK, [], {})
 
 
-async def hear(servers: Servers, raises: bool = False) -> int:
+async def hear(url: str, raises: bool = False) -> int:
     """How often a listener is woken."""
     heard = 0
 
@@ -160,46 +179,76 @@ async def hear(servers: Servers, raises: bool = False) -> int:
         if raises:
             raise RuntimeError("on purpose")
 
-    await listening(servers, arq.func(on_ring, name=TASK, keep_result=0, max_tries=1))
+    await listening(url, arq.func(on_ring, name=TASK, keep_result=0, max_tries=1))
     return heard
 
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated close")  # arq's own
-async def test_a_ring_wakes_once(servers: Servers, valkey: Redis):
-    async with Bell(servers.redis_url) as ours:
+async def test_a_ring_wakes_once(url: str, valkey: Redis):
+    async with Bell(url) as ours:
         ours.ring()
         await rung(valkey)
-    assert await hear(servers) == 1
-    assert await hear(servers) == 0
+    assert await hear(url) == 1
+    assert await hear(url) == 0
 
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated close")
-async def test_arq_loses_a_job_that_raises(servers: Servers, valkey: Redis):
-    async with Bell(servers.redis_url) as ours:
+async def test_arq_loses_a_job_that_raises(url: str, valkey: Redis):
+    async with Bell(url) as ours:
         ours.ring()
         await rung(valkey)
-    assert await hear(servers, raises=True) == 1
+    assert await hear(url, raises=True) == 1
     assert await rings(valkey) == 0, "gone, and never tried again"
 
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated close")
-async def test_arq_loses_a_job_of_a_name_it_does_not_know(servers: Servers, valkey: Redis):
-    redis = await arq.create_pool(
-        redis_settings(servers.redis_url), job_serializer=bell._dumps, default_queue_name=QUEUE
-    )
+async def test_arq_loses_a_job_of_a_name_it_does_not_know(url: str, valkey: Redis):
+    redis = await arq.create_pool(redis_settings(url), job_serializer=bell._dumps, default_queue_name=QUEUE)
     await redis.enqueue_job("a_task_of_tomorrow")
     await redis.aclose()
-    assert await hear(servers) == 0
+    assert await hear(url) == 0
     assert await rings(valkey) == 0
 
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated close")
-async def test_arq_loses_all_with_flushall(servers: Servers, valkey: Redis):
-    async with Bell(servers.redis_url) as ours:
+async def test_arq_loses_all_when_valkey_is_emptied(url: str, valkey: Redis):
+    async with Bell(url) as ours:
         ours.ring()
         await rung(valkey)
-        await valkey.flushall()
-        assert await hear(servers) == 0
+        await valkey.flushdb()
+        assert await hear(url) == 0
         ours.ring()
         await rung(valkey)
-    assert await hear(servers) == 1, "and the bell rings on"
+    assert await hear(url) == 1, "and the bell rings on"
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated close")
+async def test_a_listener_outlives_whatever_happens_to_valkey(url: str, valkey: Redis):
+    """Emptied, or its connections cut: the next ring after that is heard again."""
+    woken = asyncio.Event()
+    async with Bell(url) as ours:
+
+        async def heard() -> bool:
+            ours.ring()
+            await asyncio.sleep(0.02)
+            return woken.is_set()
+
+        listening = asyncio.create_task(bell.listen(url, woken.set))
+        try:
+            await until(heard)
+            for fault in (valkey.flushdb(), cut(valkey)):
+                await fault
+                woken.clear()
+                await until(heard, seconds=15)
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
+async def test_a_listener_waits_for_a_valkey_that_is_not_there():
+    async with nobody_listens() as url:
+        listening = asyncio.create_task(bell.listen(url, lambda: None))
+        await asyncio.sleep(0.3)
+        assert not listening.done()
+        listening.cancel()
+        assert isinstance((await asyncio.gather(listening, return_exceptions=True))[0], asyncio.CancelledError)

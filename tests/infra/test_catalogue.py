@@ -251,7 +251,7 @@ Check = Callable[[Connection], Awaitable[None]]
         ("CREATE TABLE leak (id uuid PRIMARY KEY)", test_every_key_and_index_begins_with_the_tenant),
         ("CREATE TABLE leak (tenant_id uuid)", test_every_table_has_a_primary_key),
         (
-            "CREATE UNIQUE INDEX leak ON event (position, event_id)",
+            "CREATE UNIQUE INDEX leak ON api_key (key_id)",
             test_every_key_and_index_begins_with_the_tenant,
         ),
         (
