@@ -53,13 +53,13 @@ def processes(data: DataFolder) -> list[psutil.Process]:
     return found
 
 
-async def test_the_servers_answer_while_they_are_used_and_leave_nothing_behind(data):
+async def test_the_servers_answer_while_they_are_used_and_leave_nothing_behind(data, eventually):
     with embedded.servers(data) as servers:
         assert await ask(postgres_of(servers.admin_url), "SHOW fsync") == "on"
         assert await ask(postgres_of(servers.admin_url), "SHOW synchronous_commit") == "on"
         assert ping(servers.redis_url)
         assert len(processes(data)) >= 2
-    assert processes(data) == []
+    eventually(lambda: processes(data) == [])
 
 
 async def test_the_database_is_migrated_and_the_application_can_log_in(data):
@@ -86,7 +86,7 @@ async def test_a_port_that_was_taken_meanwhile_is_given_up(data):
         assert await ask(postgres_of(servers.admin_url), "SELECT 1") == 1
 
 
-def test_a_second_user_shares_the_servers_and_the_last_one_stops_them(data):
+def test_a_second_user_shares_the_servers_and_the_last_one_stops_them(data, eventually):
     with embedded.servers(data) as first:
         pids = embedded.state(data)
         second = embedded.servers(data)
@@ -94,7 +94,7 @@ def test_a_second_user_shares_the_servers_and_the_last_one_stops_them(data):
         assert embedded.state(data) == pids
     assert ping(first.redis_url)
     second.__exit__(None, None, None)
-    assert processes(data) == []
+    eventually(lambda: processes(data) == [])
 
 
 def test_many_users_at_once_start_one_pair(data, eventually):
@@ -173,13 +173,13 @@ def test_a_lost_key_is_not_replaced_by_one_that_does_not_fit(data):
         embedded.master_key(data)
 
 
-def test_a_server_that_does_not_start_says_why(data):
+def test_a_server_that_does_not_start_says_why(data, eventually):
     with embedded.servers(data):
         pass
     (data.root / "postgres" / "PG_VERSION").write_text("9\n")
     with pytest.raises(EmbeddedError, match=r"PostgreSQL did not start[\s\S]*version"), embedded.servers(data):
         pass
-    assert processes(data) == []
+    eventually(lambda: processes(data) == [])
 
 
 def test_a_data_folder_that_cannot_be_made_is_refused():
