@@ -64,7 +64,7 @@ bench: .venv/.installed
 	$(BIN)/python -m tests.benchmarks.append $(JSON)
 
 lock: .venv/.installed
-	$(BIN)/uv $(COMPILE) --upgrade --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv $(COMPILE) --upgrade --group dev --all-extras pyproject.toml -o requirements.lock
 	echo uv | $(BIN)/uv $(COMPILE) --upgrade - -o requirements-uv.lock
 
 clean:

@@ -255,7 +255,7 @@ Check = Callable[[Connection], Awaitable[None]]
             test_every_key_and_index_begins_with_the_tenant,
         ),
         (
-            "CREATE UNIQUE INDEX leak ON channel (slug); CREATE TABLE other (slug text REFERENCES channel (slug))",
+            "CREATE TABLE leak (slug text UNIQUE); CREATE TABLE other (slug text REFERENCES leak (slug))",
             test_every_foreign_key_carries_the_tenant_on_both_sides,
         ),
         (
