@@ -17,10 +17,10 @@ from domain.event import Event
 from domain.nudges import Candidate, Nudge, NudgeSuggested, Surroundings
 from domain.relationships import realm_of
 from infra import event_log
-from infra.commands import CANONICAL, Origin, draft
 from infra.database import Connection, queries
 from infra.event_log import Append
 from infra.projections import network, timeline
+from infra.stored_events import CANONICAL, Origin, draft
 from infra.tenants import Tenant
 
 LONGEST_REST = max(rule.rests for rule in nudges.RULES.values())

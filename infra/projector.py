@@ -19,11 +19,11 @@ from domain import events
 from domain.errors import NotFound
 from domain.event import Event
 from infra import nudge_engine, tenants
-from infra.commands import readable, subject_keys
 from infra.context import Context
 from infra.database import Connection, enter, in_tenant, queries
 from infra.projection import Batch, Projection, Stored, attempted
 from infra.projections import contacts, network, nudges, relationships, timeline
+from infra.stored_events import decoded
 from infra.tenants import Tenant
 
 BATCH = 2_000
@@ -166,20 +166,9 @@ async def _apply(
 async def _decoded(
     context: Context, connection: Connection, tenant: Tenant, rows: Sequence[asyncpg.Record], *, personal: bool
 ) -> list[Stored]:
-    plain = [(row, events.decode(row["type"], row["version"], row["body"])) for row in rows]
-    if not personal:
-        return [_stored(row, event) for row, event in plain]
-    subjects = {who for row, event in plain if row["sealed"] is not None for who in event.subjects}
-    keys = await subject_keys(context, tenant, connection, subjects)
-    return [
-        _stored(
-            row,
-            event
-            if row["sealed"] is None
-            else readable(event, tenant, row["sealed"], row["stream"], row["event_id"], keys),
-        )
-        for row, event in plain
-    ]
+    if personal:
+        return [_stored(row, event) for row, event in await decoded(context, tenant, connection, rows)]
+    return [_stored(row, events.decode(row["type"], row["version"], row["body"])) for row in rows]
 
 
 def _stored(row: asyncpg.Record, event: Event) -> Stored:

@@ -10,8 +10,8 @@ from domain.channels import DescribeChannel
 from domain.contacts import AddContact, IdentityGiven, InterestGiven, Relation
 from domain.touchpoints import Act, Direction, Kind, RecordTouchpoint, Reference
 from infra import commands, tenants
-from infra.commands import Origin
 from infra.context import Context
+from infra.stored_events import Origin
 from infra.tenants import Tenant
 
 NAME = "Corner Bakery (made up)"

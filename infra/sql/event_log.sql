@@ -14,10 +14,10 @@ SELECT set_config('transaction_timeout', '2s', true), hold_head();
 -- name: position
 SELECT position FROM tenant_head WHERE tenant_id = $1;
 
--- name: stream
--- A stream's events in order.
+-- name: streams
+-- These streams' events in order.
 SELECT position, stream, event_id, type, version, occurred_at, recorded_at, body, sealed
-  FROM event WHERE tenant_id = $1 AND stream = $2 ORDER BY position;
+  FROM event WHERE tenant_id = $1 AND stream = ANY ($2) ORDER BY position;
 
 -- name: after
 -- The log past a position, in order.
@@ -51,8 +51,8 @@ SELECT x.platform, x.handle, i.contact_id
   JOIN identity i ON i.tenant_id = $1 AND i.platform = x.platform AND i.handle = x.handle;
 
 -- name: known
--- An event's place and fingerprint, to tell a repeat.
-SELECT position, fingerprint FROM event WHERE tenant_id = $1 AND event_id = $2;
+-- Where these events stand, with their fingerprints, to tell repeats.
+SELECT event_id, position, fingerprint, type, version, body FROM event WHERE tenant_id = $1 AND event_id = ANY ($2);
 
 -- name: alive
 SELECT 1;

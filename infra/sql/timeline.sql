@@ -42,7 +42,7 @@ SELECT t.contact_id, t.touchpoint_id, t.occurred_at, t.kind, t.channel, t.direct
 -- name: page
 -- The newest first; $3 and $4 are the last row of the page before. The sealed note lies in the log.
 SELECT t.touchpoint_id, t.position, t.occurred_at, t.kind, t.channel, t.direction, t.act, t.about, t.minutes, t.depth, t.audience,
-       t.people, t.automated, t.topics, t.struck_at_position, e.recorded_at, e.type, e.version, e.body, e.sealed, e.stream
+       t.people, t.automated, t.topics, t.struck_at_position, e.recorded_at, e.type, e.version, e.body, e.sealed, e.stream, e.event_id
   FROM timeline t JOIN event e ON e.tenant_id = t.tenant_id AND e.position = t.position
  WHERE t.tenant_id = $1 AND t.build = live_build('timeline') AND t.contact_id = $2
    AND ($3::timestamptz IS NULL OR (t.occurred_at, t.touchpoint_id) < ($3, $4::uuid))

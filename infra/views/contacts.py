@@ -1,6 +1,5 @@
 """Contacts: the list with its filters, one contact, its timeline."""
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, cast
 from uuid import UUID
@@ -9,15 +8,14 @@ import asyncpg
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from domain import events
 from domain.contacts import Close, Ending, Often, Relation, Within
 from domain.errors import NotFound
 from domain.relationships import Half, day_start
 from domain.strength import STAGES
 from domain.touchpoints import About, Act, Direction, Kind, TouchpointRecorded
-from infra.commands import readable, subject_keys
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
+from infra.stored_events import decoded
 from infra.tenants import Tenant
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
@@ -247,21 +245,14 @@ async def timeline(
             raise NotFound("there is no such contact")
         rows = await connection.fetch(queries("timeline").page, tenant.tenant_id, contact_id, *keys, limit + 1)
         shown, last = cut(rows, limit)
-        people = {who for row in shown if row["sealed"] is not None for who in _fact(row).subjects}
-        subjects = await subject_keys(context, tenant, connection, people)
-    items = [_moment(row, tenant, subjects) for row in shown]
+        items = [
+            _moment(row, cast(TouchpointRecorded, fact))
+            for row, fact in await decoded(context, tenant, connection, shown)
+        ]
     return Page(items, None if last is None else cursor(last["occurred_at"], last["touchpoint_id"]), position)
 
 
-def _fact(row: asyncpg.Record) -> TouchpointRecorded:
-    return cast(TouchpointRecorded, events.decode(row["type"], row["version"], row["body"]))
-
-
-def _moment(row: asyncpg.Record, tenant: Tenant, subjects: Mapping[UUID, bytes]) -> Moment:
-    fact = _fact(row)
-    note = None
-    if row["sealed"] is not None:
-        note = readable(fact, tenant, row["sealed"], row["stream"], fact.touchpoint_id, subjects).personal.note
+def _moment(row: asyncpg.Record, fact: TouchpointRecorded) -> Moment:
     return Moment(
         event_id=fact.touchpoint_id,
         position=row["position"],
@@ -278,7 +269,7 @@ def _moment(row: asyncpg.Record, tenant: Tenant, subjects: Mapping[UUID, bytes])
         audience=fact.audience,
         automated=fact.automated,
         topics=list(fact.topics),
-        note=note,
+        note=fact.personal.note,
         source=fact.source,
         source_id=fact.source_id,
         struck=row["struck_at_position"] is not None,

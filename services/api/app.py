@@ -12,12 +12,12 @@ from litestar.middleware import DefineMiddleware
 
 from domain.errors import Refused
 from infra import logs, settings
-from infra.commands import Origin
 from infra.context import Context, open_context
 from infra.database import GONE
 from infra.event_log import Unavailable
 from infra.projector import Behind
 from infra.settings import Settings
+from infra.stored_events import Origin
 from infra.tenants import Tenant
 from services.api import openapi, problems
 from services.api.channels import ChannelController

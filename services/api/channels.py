@@ -6,8 +6,8 @@ from litestar.params import JSONBody
 
 from domain.channels import DescribeChannel
 from infra import commands
-from infra.commands import Origin
 from infra.context import Context
+from infra.stored_events import Origin
 from infra.tenants import Tenant
 from infra.views import network
 from infra.views.network import ChannelView

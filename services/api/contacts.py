@@ -11,8 +11,8 @@ from msgspec import Struct
 from domain.contacts import AddContact, ChangeContact
 from domain.relationships import Half
 from infra import commands
-from infra.commands import Origin
 from infra.context import Context
+from infra.stored_events import Origin
 from infra.tenants import Tenant
 from infra.views import contacts, strength
 from infra.views.contacts import ContactRow, ContactView, Filter, Moment, Sort, Stage

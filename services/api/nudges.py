@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from domain.nudges import AcceptNudge, Command, DismissNudge, SnoozeNudge, TellDone
 from infra import commands
-from infra.commands import Origin
 from infra.context import Context
+from infra.stored_events import Origin
 from infra.tenants import Tenant
 from infra.views import nudges
 from infra.views.nudges import NudgeView, States

@@ -16,8 +16,9 @@ from msgspec import UNSET, Struct, UnsetType
 from domain.errors import Refused
 from domain.touchpoints import RecordTouchpoint, StrikeTouchpoint
 from infra import commands
-from infra.commands import Origin, Recorded
+from infra.commands import Recorded
 from infra.context import Context
+from infra.stored_events import Origin
 from infra.tenants import Tenant
 from services.api import bodies
 from services.api.bodies import Piece, TooLarge, Unreadable

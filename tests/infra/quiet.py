@@ -13,10 +13,11 @@ import msgspec
 from domain.contacts import ChangeContact
 from domain.touchpoints import RecordTouchpoint, Reference, StrikeTouchpoint
 from infra import commands, periodic, projector, tenants
-from infra.commands import Origin, Recorded
+from infra.commands import Recorded
 from infra.context import Context, open_context
 from infra.database import Connection, in_tenant
 from infra.event_log import Append, Draft, Verdict, append_now
+from infra.stored_events import Origin
 from infra.tenants import Tenant
 from tests.conftest import Database, Servers
 from tests.road import MASTER_KEY

@@ -8,10 +8,10 @@ import pytest
 from domain.nudges import DismissNudge
 from domain.touchpoints import RecordTouchpoint, Reference, stream_of
 from infra import commands, projector, sealing
-from infra.commands import read_stream
 from infra.context import Context, open_context
 from infra.database import Connection, in_tenant
 from infra.sealing import KeyRing, WrongKey
+from infra.stored_events import read_stream
 from tests.conftest import Database, Servers
 from tests.infra import quiet
 from tests.infra.quiet import NOON, ORIGIN, Shop, friendship, touch, work

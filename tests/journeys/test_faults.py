@@ -25,11 +25,11 @@ from domain import events, relationships
 from domain.relationships import Experience
 from domain.touchpoints import TouchpointRecorded, TouchpointStruck
 from infra import tenants
-from infra.commands import draft
 from infra.context import Context, open_context
 from infra.event_log import Append, append_now
 from infra.projections import timeline
 from infra.projector import PROJECTIONS
+from infra.stored_events import draft
 from infra.tenants import NewTenant
 from tests.journeys.processes import PATIENCE, Up, started, until
 

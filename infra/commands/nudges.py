@@ -1,0 +1,88 @@
+"""Nudges: what people answer to them."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain import nudges
+from domain.errors import Conflict, NotFound, Refused
+from domain.touchpoints import RecordTouchpoint, Reference
+from infra.commands.decisions import Decision, Done, Known, Question, decide
+from infra.commands.touchpoints import record_touchpoints
+from infra.context import Context
+from infra.database import in_tenant
+from infra.stored_events import Happened, Origin, keyed_id, read_stream
+from infra.tenants import Tenant
+
+
+async def answer_nudge(
+    context: Context,
+    tenant: Tenant,
+    nudge_id: UUID,
+    command: nudges.Command,
+    *,
+    origin: Origin,
+    idempotency_key: str | None = None,
+    told: Struct | None = None,
+) -> Done:
+    """What a member answers to a nudge. `told` is what they said where the command was made from it.
+
+    Raises NotFound, Refused, Invalid; Conflict for other content under the same key.
+    """
+    now = datetime.now(UTC)
+
+    def decision(known: Known) -> Decision:
+        return Decision(nudges.decide(command, _nudge(known.stored), now=now))
+
+    event_id = keyed_id(tenant, f"nudges/{nudge_id}/{type(command).__name__}", idempotency_key)
+    question = Question(nudges.stream_of(nudge_id), decision, told or command, event_id)
+    return await decide(context, tenant, question, origin=origin)
+
+
+async def finish_nudge(
+    context: Context,
+    tenant: Tenant,
+    nudge_id: UUID,
+    told: nudges.TellDone,
+    *,
+    origin: Origin,
+    idempotency_key: str | None = None,
+) -> Done:
+    """Done elsewhere: what was done is recorded as a touchpoint, once, and the nudge is done by it.
+
+    Raises NotFound, Invalid; Refused when the nudge ended otherwise; Conflict for other content under the same key.
+    """
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        stored = await read_stream(context, tenant, connection, nudges.stream_of(nudge_id))
+    state = _nudge(stored)
+    if state is None:
+        raise NotFound("there is no such nudge")
+    if state.state not in nudges.OPEN and state.state != "done":
+        raise Refused(f"this nudge is {state.state}")
+    fact = RecordTouchpoint(
+        kind=told.kind,
+        occurred_at=told.occurred_at or datetime.now(UTC),
+        channel=told.channel,
+        direction="mutual",
+        people=(Reference(contact_id=state.contact_id),),
+        minutes=told.minutes,
+        note=told.note,
+        source="nudge",
+        source_id=str(nudge_id),
+    )
+    [recorded] = await record_touchpoints(context, tenant, [fact], origin=origin)
+    if recorded.event_id is None or (recorded.problem is not None and not isinstance(recorded.problem, Conflict)):
+        raise recorded.problem or NotFound("there is no such contact")
+    command = nudges.FinishNudge(recorded.event_id)
+    return await answer_nudge(
+        context, tenant, nudge_id, command, origin=origin, idempotency_key=idempotency_key, told=told
+    )
+
+
+def _nudge(stored: Iterable[Happened]) -> nudges.Nudge | None:
+    state: nudges.Nudge | None = None
+    for event, at in stored:
+        state = nudges.evolve(state, event, at)
+    return state
