@@ -3,6 +3,8 @@
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
+# Processes that share the tests, one more than the two cores: much of their time is waiting. 0 for none.
+WORKERS ?= 3
 COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 # What pip was told about the package index, uv is told too.
@@ -25,7 +27,8 @@ help:
 	@echo "make up [PORT=8010]   set up, start everything, keep it running until Ctrl-C"
 	@echo "make demo             set up, record a made-up bakery, print what comes of it"
 	@echo "make setup            install into .venv; at once when nothing changed"
-	@echo "make test [ARGS=...]  all tests, against a real PostgreSQL and a real Valkey"
+	@echo "make test [ARGS=...] [WORKERS=3]"
+	@echo "                      all tests, against a real PostgreSQL and a real Valkey in each of the workers"
 	@echo "make check            style, types, layers"
 	@echo "make bench            how fast the log is, beside PostgreSQL itself; no test"
 	@echo "make lock             renew the locked versions of all packages"
@@ -52,7 +55,7 @@ demo: .venv/.installed
 	@exec $(BIN)/rapport demo
 
 test: .venv/.installed
-	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "slow or not slow" -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: .venv/.installed
 	$(BIN)/ruff check .

@@ -1,8 +1,5 @@
 """Refusals. The text a person reads stands in the docstring or is given with the field it is about."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 
 class Refused(Exception):
     """a rule forbids it"""
@@ -31,12 +28,3 @@ class Stale(Refused):
 
 class Erased(Refused):
     """this person was erased"""
-
-
-@contextmanager
-def field_below(at: str) -> Iterator[None]:
-    """A refusal inside names its field as seen from the whole item."""
-    try:
-        yield
-    except Invalid as error:
-        raise Invalid(error.reason, field=f"{at}.{error.field}") from None

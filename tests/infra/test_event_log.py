@@ -297,8 +297,7 @@ async def test_connections_cut_every_200_ms_lose_and_double_nothing(
 
     async def caller(who: Shop) -> Counter[str]:
         found: Counter[str] = Counter()
-        until = time.monotonic() + 3
-        while time.monotonic() < until:
+        while cut < 40:
             verdicts = await written(context.writer, *(one_event(who.id) for _ in range(20)))
             found.update(verdict.judgement for verdict in verdicts)
         return found
@@ -307,7 +306,6 @@ async def test_connections_cut_every_200_ms_lose_and_double_nothing(
     found = await asyncio.gather(*(caller(who) for who in (shop, rival) * 4))
     stop.set()
     await cutting
-    assert cut > 20
     for who, counts in zip((shop, rival), (sum(found[::2], Counter()), sum(found[1::2], Counter())), strict=True):
         assert set(counts) <= {"recorded", "duplicate"}, "a duplicate: recorded, and the answer was cut off"
         assert await who.positions() == list(range(1, counts.total() + 1))

@@ -27,7 +27,7 @@ from tests.journeys.real_data import (
 )
 from tests.road import Business, Road
 
-pytestmark = needs("copenhagen")
+pytestmark = [needs("copenhagen"), pytest.mark.xdist_group("copenhagen")]
 
 
 class Student(NamedTuple):

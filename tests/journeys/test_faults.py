@@ -33,7 +33,8 @@ from infra.stored_events import draft
 from infra.tenants import NewTenant
 from tests.journeys.processes import PATIENCE, Up, started, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+ALONE = pytest.mark.xdist_group("alone")  # with an installation of their own, which may be killed beside the others'
 
 PEOPLE = 300
 ONLINE = (("instagram", "comment"), ("instagram", "direct_message"), ("linkedin", "chat"), ("email", "email"))
@@ -428,6 +429,7 @@ async def meanwhile(*harm: Coroutine[None, None, None]) -> AsyncIterator[None]:
                 task.cancel()
 
 
+@ALONE
 async def test_api_and_worker_killed_at_random_moments_and_valkey_wiped_while_20_000_touchpoints_go_in():
     chance, killed = Random(20_000), Counter[str]()
     async with started() as up, businesses(up, 5) as told:
@@ -879,6 +881,7 @@ async def test_with_valkey_dead_every_post_is_answered_and_the_views_catch_up_la
         assert await check_log(up, told) == sum(len(one.acknowledged) for one in told)
 
 
+@ALONE
 async def test_ctrl_c_under_load_stops_everything_and_the_next_start_goes_on():
     async with started() as up, businesses(up, 4) as told:
         async with load(told), line(up, told[0], CHUNKED) as endless:

@@ -31,7 +31,7 @@ from tests.journeys.real_data import (
 )
 from tests.road import Business, Road
 
-pytestmark = needs("sigcomm2009")
+pytestmark = [needs("sigcomm2009"), pytest.mark.xdist_group("sigcomm2009")]
 
 HALVES = ("online_only", "in_person_only", "both", "named_only")
 

@@ -11,6 +11,8 @@ from infra import embedded
 from infra.data_folder import DataFolder
 from tests.conftest import temporary_folder
 
+pytestmark = pytest.mark.xdist_group("office")
+
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[DataFolder]:
