@@ -26,5 +26,9 @@ class Stale(Refused):
     """somebody changed it after you read it: read it again"""
 
 
+class NotUnderstood(Refused):
+    """the log holds an event here that this version of Rapport cannot read: send the same again after its upgrade"""
+
+
 class Erased(Refused):
     """this person was erased"""

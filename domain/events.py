@@ -54,6 +54,14 @@ def decode(name: str, version: int, body: bytes) -> Event:
     return _DECODERS[name].decode(body)
 
 
+def understood(name: str, version: int, body: bytes) -> Event | None:
+    """As `decode`, but None for what this program cannot read: another version of it may have written that."""
+    try:
+        return decode(name, version, body)
+    except (UnknownEvent, msgspec.MsgspecError):
+        return None
+
+
 def with_personal(event: Event, personal: bytes) -> Event:
     """The event with its unsealed personal part."""
     return msgspec.structs.replace(event, personal=_PERSONAL.decode(personal))

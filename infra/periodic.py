@@ -15,7 +15,7 @@ from infra.projections import relationships
 from infra.tenants import Tenant
 
 SUGGEST_HOUR = 7
-PUT_OFF = timedelta(minutes=1)
+PUT_OFF, A_MOMENT = timedelta(minutes=1), timedelta(seconds=1)
 
 log = structlog.get_logger()
 
@@ -59,8 +59,12 @@ async def suggest(connection: Connection, tenant: Tenant) -> datetime:
     engine = await connection.fetchrow(queries("projector").hold_live, tenant.tenant_id, "nudge_engine")
     [seen] = await connection.fetch(queries("projector").live_positions, tenant.tenant_id, ["nudges"])
     if engine is None or seen["position"] < engine["own_position"]:
-        return now + timedelta(seconds=1)
-    said = await nudge_engine.think(connection, tenant)
+        return now + A_MOMENT
+    try:
+        async with connection.transaction():
+            said = await nudge_engine.think(connection, tenant)
+    except nudge_engine.HeadHeld:
+        return now + A_MOMENT
     await connection.execute(
         queries("projector").advance, tenant.tenant_id, "nudge_engine", engine["build"], engine["position"], said
     )

@@ -11,6 +11,7 @@ import uuid_utils.compat as uuid_utils
 from msgspec import Struct
 
 from domain import events
+from domain.errors import NotUnderstood
 from domain.event import Event
 from infra import sealing
 from infra.context import Context
@@ -63,18 +64,31 @@ async def subject_keys(
 
 
 async def read_stream(context: Context, tenant: Tenant, connection: Connection, stream: str) -> list[Happened]:
-    """A stream's events with the time each happened, personal fields readable where the keys are still there."""
-    return (await read_streams(context, tenant, connection, [stream]))[stream]
+    """A stream's events with the time each happened, personal fields readable where the keys are still there.
+
+    Raises NotUnderstood.
+    """
+    return understood((await read_streams(context, tenant, connection, [stream]))[stream])
 
 
 async def read_streams(
     context: Context, tenant: Tenant, connection: Connection, streams: Sequence[str]
-) -> dict[str, list[Happened]]:
-    """As `read_stream`, for many at once; a stream nobody wrote to is empty."""
+) -> dict[str, list[Happened] | NotUnderstood]:
+    """As `read_stream`, for many at once; a stream nobody wrote to is empty, one not understood is its refusal."""
     rows = await connection.fetch(queries("event_log").streams, tenant.tenant_id, list(streams))
+    plain = [(row, events.understood(row["type"], row["version"], row["body"])) for row in rows]
+    dark = {row["stream"] for row, event in plain if event is None}
+    clear = [(row, event) for row, event in plain if event is not None and row["stream"] not in dark]
     found: dict[str, list[Happened]] = {stream: [] for stream in streams}
-    for row, event in await decoded(context, tenant, connection, rows):
+    for row, event in await _with_personal(context, tenant, connection, clear):
         found[row["stream"]].append((event, row["occurred_at"]))
+    return {stream: NotUnderstood() if stream in dark else happened for stream, happened in found.items()}
+
+
+def understood(found: list[Happened] | NotUnderstood) -> list[Happened]:
+    """Raises what was found instead of a stream."""
+    if isinstance(found, NotUnderstood):
+        raise found
     return found
 
 
@@ -83,6 +97,12 @@ async def decoded(
 ) -> list[tuple[asyncpg.Record, Event]]:
     """Rows of the log with their events, personal fields readable where the keys are still there."""
     plain = [(row, events.decode(row["type"], row["version"], row["body"])) for row in rows]
+    return await _with_personal(context, tenant, connection, plain)
+
+
+async def _with_personal(
+    context: Context, tenant: Tenant, connection: Connection, plain: Sequence[tuple[asyncpg.Record, Event]]
+) -> list[tuple[asyncpg.Record, Event]]:
     subjects = {who for row, event in plain if row["sealed"] is not None for who in event.subjects}
     keys = await subject_keys(context, tenant, connection, subjects)
     return [(row, _readable(event, tenant, row, keys)) for row, event in plain]

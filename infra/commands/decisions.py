@@ -19,7 +19,7 @@ from infra.commands.people import Named, Person, Room, named
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
 from infra.event_log import Append, Claim, Verdict, append_now
-from infra.stored_events import CANONICAL, Happened, Origin, draft, read_streams, subject_keys
+from infra.stored_events import CANONICAL, Happened, Origin, draft, read_streams, subject_keys, understood
 from infra.tenants import Tenant
 
 State = TypeVar("State")
@@ -67,7 +67,8 @@ class Question(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """What became of a decision: the position after which it can be seen, and its lead event where there is one."""
+    """What became of a decision: the position after which it can be seen, and its lead event where there is one that
+    can be read."""
 
     position: int
     duplicate: bool = False
@@ -83,7 +84,8 @@ class _Asked(Struct, frozen=True):
 async def decide(context: Context, tenant: Tenant, question: Question, *, origin: Origin) -> Done:
     """Hold the tenant's head, read the stream, decide, append, all in one transaction.
 
-    Raises what the decision refuses; Conflict, Stale, Erased; TimeoutError when the head stays held by somebody else.
+    Raises what the decision refuses; Conflict, Stale, Erased, NotUnderstood; TimeoutError when somebody else keeps the
+    head.
     """
     [done] = await decide_each(context, tenant, [question], origin=origin)
     if isinstance(done, Refused):
@@ -139,7 +141,7 @@ async def _repeats(connection: Connection, tenant: Tenant, asked: Mapping[int, _
 def _repeat(one: _Asked, row: asyncpg.Record) -> Done | Refused:
     if row["fingerprint"] != one.fingerprint:
         return Conflict("this Idempotency-Key was used before, with other content", field="Idempotency-Key")
-    return Done(row["position"], duplicate=True, lead=events.decode(row["type"], row["version"], row["body"]))
+    return Done(row["position"], duplicate=True, lead=events.understood(row["type"], row["version"], row["body"]))
 
 
 async def _decide_fresh(
@@ -160,7 +162,7 @@ async def _decide_fresh(
         try:
             people = _people(one, room, now)
             decision = one.question.decision(
-                Known(stored[one.question.stream], tuple(person.contact_id for person in people))
+                Known(understood(stored[one.question.stream]), tuple(person.contact_id for person in people))
             )
         except Refused as refusal:
             results[n] = refusal

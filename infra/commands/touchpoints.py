@@ -197,13 +197,13 @@ def _outcome(item: _Item, ids: tuple[UUID, ...], verdict: Verdict) -> Recorded:
 
 
 async def _name_people_of_duplicates(context: Context, tenant: Tenant, results: dict[int, Recorded]) -> None:
-    """A repeat answers with the people of the first time."""
+    """A repeat answers with the people of the first time, where that can still be read."""
     wanted = [result.event_id for result in results.values() if result.status == "duplicate"]
     if not wanted:
         return
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(queries("event_log").by_ids, tenant.tenant_id, wanted)
-    found = {row["event_id"]: events.decode(row["type"], row["version"], row["body"]) for row in rows}
+    found = {row["event_id"]: events.understood(row["type"], row["version"], row["body"]) for row in rows}
     for index, result in results.items():
         fact = found.get(result.event_id)
         if result.status == "duplicate" and isinstance(fact, TouchpointRecorded):

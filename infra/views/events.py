@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-from msgspec import Struct
+from asyncpg import Record
+from msgspec import UNSET, Struct, UnsetType
 
 from domain import events
 from infra.context import Context
@@ -17,12 +18,15 @@ LOOK_SECONDS = 0.1
 
 
 class FeedItem(Struct, frozen=True):
+    """`data` is null, and `unreadable` says why, for an event that this version of Rapport cannot read."""
+
     position: int
     type: str
     event_id: UUID
     occurred_at: Instant
     recorded_at: Instant
-    data: dict[str, object]
+    data: dict[str, object] | None
+    unreadable: str | UnsetType = UNSET
 
 
 class Feed(Struct, frozen=True):
@@ -56,12 +60,15 @@ async def _read(context: Context, tenant: Tenant, after: int, types: Sequence[st
             rows = await connection.fetch(sql.after_of_types, tenant.tenant_id, after, list(types), limit)
         else:
             rows = await connection.fetch(sql.after, tenant.tenant_id, after, limit)
-    items = [
-        FeedItem(
-            row["position"], row["type"], row["event_id"], row["occurred_at"], row["recorded_at"],
-            events.public(events.decode(row["type"], row["version"], row["body"])),
-        )
-        for row in rows
-    ]  # fmt: skip
+    items = [_item(row) for row in rows]
     last = items[-1].position if items else after
     return Feed(items, last if len(items) == limit else max(last, head))
+
+
+def _item(row: Record) -> FeedItem:
+    event = events.understood(row["type"], row["version"], row["body"])
+    return FeedItem(
+        row["position"], row["type"], row["event_id"], row["occurred_at"], row["recorded_at"],
+        data=None if event is None else events.public(event),
+        unreadable=f"version {row['version']} of this type is not known here" if event is None else UNSET,
+    )  # fmt: skip

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 
 from domain.errors import Refused
+from domain.events import UnknownEvent
 from infra import logs, settings
 from infra.context import Context, open_context
 from infra.database import GONE
@@ -68,6 +69,7 @@ def create_app(configured: Settings | None = None) -> Litestar:
             HTTPException: problems.on_http_error,
             Refused: problems.on_refusal,
             Behind: problems.on_behind,
+            UnknownEvent: problems.on_unknown_event,
             Unavailable: problems.on_unavailable,
             **dict.fromkeys(GONE, problems.on_unavailable),
             Exception: problems.on_fault,

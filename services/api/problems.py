@@ -7,7 +7,8 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotAuthorizedException, ValidationException
 from msgspec import UNSET, Struct, UnsetType
 
-from domain.errors import Conflict, Erased, Invalid, NotFound, Refused, Stale
+from domain.errors import Conflict, Erased, Invalid, NotFound, NotUnderstood, Refused, Stale
+from domain.events import UnknownEvent
 from infra.projector import Behind
 from services.api.bodies import TooLarge, Unreadable, Unsupported
 from services.api.parameters import parameters_of
@@ -28,6 +29,7 @@ KINDS: tuple[tuple[type[Refused], int, str, str], ...] = (
     (NotFound, 404, "not-found", "Not found"),
     (Stale, 412, "stale", "Changed meanwhile"),
     (Erased, 410, "erased", "This person was erased"),
+    (NotUnderstood, 503, "not-understood", "Not understood"),
     (Conflict, 409, "conflict", "Conflict"),
     (Refused, 409, "refused", "A rule forbids it"),
 )
@@ -95,6 +97,11 @@ def on_unavailable(request: AnyRequest, error: Exception) -> Response[bytes]:
     log.error("database_unavailable", error=type(error).__name__)
     detail = "the database cannot be reached: send the same again, with the same source_id or Idempotency-Key"
     return answer(Problem(type_uri("unavailable"), "Unavailable", 503, detail), request, {"Retry-After": "1"})
+
+
+def on_unknown_event(request: AnyRequest, error: UnknownEvent) -> Response[bytes]:
+    """A view made by a newer version leads to what only that can read."""
+    return on_refusal(request, NotUnderstood())
 
 
 def on_fault(request: AnyRequest, error: Exception) -> Response[bytes]:

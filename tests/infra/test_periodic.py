@@ -178,3 +178,21 @@ async def test_a_head_that_is_held_puts_the_engine_off_for_a_moment_only(
     await make_due(admin, shop, "suggest")
     await work(context)
     assert len(await shop.contents("nudge")) == 1
+
+
+async def test_a_head_that_is_held_in_the_morning_puts_the_suggestions_off_for_a_second(
+    context: Context, shop: Shop, rival: Shop, admin: Connection
+):
+    """Nothing failed: it is not put off as work that did."""
+    await shop.tell(*(item for name in ("ben", "ana", "eve", "joe") for item in friendship(name)))
+    await work(context)
+    await admin.execute("UPDATE nudge SET suggested_at = suggested_at - interval '1 day'")
+    await make_due(admin, shop, "suggest")
+    async with admin.transaction():
+        await admin.execute("SELECT FROM tenant_head WHERE tenant_id = $1 FOR NO KEY UPDATE", shop.id)
+        assert await periodic.run_due(context)
+        assert (await due(shop))["suggest"] < datetime.now(UTC) + timedelta(seconds=2)
+    assert len(await shop.contents("nudge")) == 3
+    await make_due(admin, shop, "suggest")
+    await work(context)
+    assert len(await shop.contents("nudge")) == 4
