@@ -93,8 +93,17 @@ def up(*, port: Port = None, demo: bool = True, data: Data = None) -> None:
 
 
 @app.command
-def demo(*, data: Data = None) -> None:
+def demo(
+    *,
+    files: Annotated[Path | None, Parameter(help="Only write the files the made-up businesses bring, to here.")] = None,
+    data: Data = None,
+) -> None:
     """The main job once: record a made-up bakery's touchpoints, and print what comes of them."""
+    if files is not None:
+        from services.demo import writing
+
+        writing.write(files)
+        return
     with running(data) as configured:
         from services import office
 

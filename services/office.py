@@ -20,7 +20,8 @@ from infra.tenants import Tenant
 from infra.verification import Verified, verify
 from infra.views import contacts, network, nudges, strength
 from infra.views.contacts import Filter
-from services import demo, printing
+from services import printing
+from services.demo import loading
 from services.workers.main import catch_up
 
 DEMO_KEY = "demo-api-key"
@@ -168,9 +169,9 @@ async def ensure_demo(context: Context, keys: Path) -> DemoTenant:
     """The made-up business: added and loaded the first time, found again by the key kept in the data folder."""
     kept = keys / DEMO_KEY
     api_key = kept.read_text().strip() if kept.exists() else None
-    tenant = await demo.tenant_of(context, api_key)
+    tenant = await loading.tenant_of(context, api_key)
     if tenant is None or api_key is None:
-        added = await demo.add_tenant(context)
+        added = await loading.add_tenant(context)
         api_key = added.api_key
         tenant = await chosen(context, added.tenant_id)
         await _load_demo(context, tenant)
@@ -182,7 +183,7 @@ async def ensure_demo(context: Context, keys: Path) -> DemoTenant:
 async def _load_demo(context: Context, tenant: Tenant) -> None:
     with _progress("recording") as progress:
         task = progress.add_task("a made-up bakery", total=None)
-        await demo.load(context, tenant, progress=lambda done, of: progress.update(task, completed=done, total=of))
+        await loading.load(context, tenant, progress=lambda done, of: progress.update(task, completed=done, total=of))
 
 
 async def run_demo(configured: Settings, keys: Path) -> None:
