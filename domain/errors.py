@@ -1,5 +1,8 @@
 """Refusals. The text a person reads stands in the docstring or is given with the field it is about."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class Refused(Exception):
     """a rule forbids it"""
@@ -32,3 +35,12 @@ class NotUnderstood(Refused):
 
 class Erased(Refused):
     """this person was erased"""
+
+
+@contextmanager
+def field_below(at: str) -> Iterator[None]:
+    """A refusal inside names its field as seen from the whole item."""
+    try:
+        yield
+    except Invalid as error:
+        raise Invalid(error.reason, field=f"{at}.{error.field}") from None

@@ -41,6 +41,14 @@ def normalise(platform: str, handle: str, *, country: str) -> tuple[str, str]:
     return platform, _handle(platform, handle)
 
 
+def given(platform: str, handle: str, *, country: str) -> tuple[str, str]:
+    """`normalise`, for a platform and a handle as a caller gives them: the field at fault is one of those two."""
+    try:
+        return normalise(platform, handle, country=country)
+    except Invalid as error:
+        raise Invalid(error.reason, field="platform" if error.field == "platform" else "handle") from None
+
+
 def email(address: str) -> str:
     """An e-mail address, trimmed and case-folded."""
     folded = normalize("NFC", address.strip()).casefold()

@@ -8,8 +8,9 @@ from uuid import UUID
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
+from domain import identities
 from domain.channels import check_slug
-from domain.errors import Invalid, NotFound
+from domain.errors import Invalid, NotFound, field_below
 from domain.event import NOTHING_PERSONAL, Event, Personal
 
 Kind = Literal[
@@ -26,6 +27,8 @@ AHEAD = timedelta(days=1)
 MAX_PEOPLE = 500
 
 Text = Annotated[str, Meta(max_length=200)]
+Identity = tuple[str, str]
+Named = Identity | UUID | None  # an identity, a contact's id, or nobody known: a name alone
 
 
 class Reference(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -172,6 +175,29 @@ def check_reference(reference: Reference, *, at: str) -> None:
         )
     if reference.hint is not None and ways:
         raise Invalid("a hint goes with a name alone", field=f"{at}.hint")
+
+
+def named(reference: Reference, *, country: str, at: str) -> Named:
+    """Whom a checked reference names. Raises Invalid with the field below `at`."""
+    with field_below(at):
+        if reference.contact_id is not None:
+            return reference.contact_id
+        if reference.email is not None:
+            return identities.normalise("email", reference.email, country=country)
+        if reference.phone is not None:
+            return identities.normalise("phone", reference.phone, country=country)
+        if reference.platform is not None and reference.handle is not None:
+            return identities.given(reference.platform, reference.handle, country=country)
+    return None
+
+
+def all_named(command: RecordTouchpoint, *, country: str) -> tuple[Named, ...]:
+    """The people of a checked command, in its order. Raises Invalid with the field, and for one named twice."""
+    people = tuple(named(reference, country=country, at=f"with[{n}]") for n, reference in enumerate(command.people))
+    for n, who in enumerate(people):
+        if who is not None and who in people[:n]:
+            raise Invalid("this person stands in the touchpoint twice", field=f"with[{n}]")
+    return people
 
 
 def check_distinct(contact_ids: Sequence[UUID]) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from uuid import UUID, uuid5
 
 from domain import contacts
+from domain.touchpoints import Identity
 from infra.commands.decisions import Decision, Done, Known, Question, decide
-from infra.commands.people import Identity, claim_of, given_identities
+from infra.commands.people import claim_of, given_identities
 from infra.context import Context
 from infra.event_log import Claim
 from infra.stored_events import Origin, keyed_id

@@ -13,9 +13,9 @@ from domain import channels, events
 from domain.channels import ChannelOpened
 from domain.errors import Conflict, Erased, NotFound, Refused, Stale
 from domain.event import Event
-from domain.touchpoints import Reference, TouchpointRecorded, check_reference
+from domain.touchpoints import Named, Reference, TouchpointRecorded, check_reference
 from infra import sealing
-from infra.commands.people import Named, Person, Room, named
+from infra.commands.people import Person, Room, named
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
 from infra.event_log import Append, Claim, Verdict, append_now

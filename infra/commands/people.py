@@ -1,26 +1,22 @@
 """The people a command names: known ones by their identities, unknown ones as proposals that open a contact."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import uuid_utils.compat as uuid_utils
 from msgspec import Struct
 
-from domain import contacts, identities
+from domain import contacts, identities, touchpoints
 from domain.contacts import IdentityGiven
-from domain.errors import Invalid, NotFound
-from domain.touchpoints import Reference
+from domain.errors import NotFound, field_below
+from domain.touchpoints import Identity, Named, Reference
 from infra import sealing
 from infra.context import Context
 from infra.database import Connection, queries
 from infra.event_log import Claim, Draft
 from infra.stored_events import draft, subject_keys
 from infra.tenants import Tenant
-
-Identity = tuple[str, str]
-Named = Identity | UUID | None  # an identity, a contact's id, or nobody known: a name alone
 
 
 class Person(Struct, frozen=True):
@@ -34,16 +30,7 @@ class Person(Struct, frozen=True):
 
 def named(reference: Reference, tenant: Tenant, *, at: str) -> Named:
     """Whom a checked reference names. Raises Invalid with the field below `at`."""
-    with field_below(at):
-        if reference.contact_id is not None:
-            return reference.contact_id
-        if reference.email is not None:
-            return identities.normalise("email", reference.email, country=tenant.country)
-        if reference.phone is not None:
-            return identities.normalise("phone", reference.phone, country=tenant.country)
-        if reference.platform is not None and reference.handle is not None:
-            return platform_identity(reference.platform, reference.handle, tenant)
-    return None
+    return touchpoints.named(reference, country=tenant.country, at=at)
 
 
 def given_identities(given: Sequence[IdentityGiven], tenant: Tenant) -> list[Identity]:
@@ -51,24 +38,8 @@ def given_identities(given: Sequence[IdentityGiven], tenant: Tenant) -> list[Ide
     known = []
     for n, identity in enumerate(given):
         with field_below(f"identities[{n}]"):
-            known.append(platform_identity(identity.platform, identity.handle, tenant))
+            known.append(identities.given(identity.platform, identity.handle, country=tenant.country))
     return list(dict.fromkeys(known))
-
-
-def platform_identity(platform: str, handle: str, tenant: Tenant) -> Identity:
-    try:
-        return identities.normalise(platform, handle, country=tenant.country)
-    except Invalid as error:
-        raise Invalid(error.reason, field="platform" if error.field == "platform" else "handle") from None
-
-
-@contextmanager
-def field_below(at: str) -> Iterator[None]:
-    """A refusal inside names its field as seen from the whole item."""
-    try:
-        yield
-    except Invalid as error:
-        raise Invalid(error.reason, field=f"{at}.{error.field}") from None
 
 
 def claim_of(who: Identity, contact_id: UUID, tenant: Tenant) -> Claim:

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from domain import channels, events, touchpoints
 from domain.errors import Conflict, Invalid, Refused
-from domain.touchpoints import RecordTouchpoint, StrikeTouchpoint, TouchpointRecorded
+from domain.touchpoints import Named, RecordTouchpoint, StrikeTouchpoint, TouchpointRecorded
 from infra.commands.decisions import Decision, Done, Known, Question, decide, refusal
-from infra.commands.people import Named, Room, named
+from infra.commands.people import Room
 from infra.context import Context
 from infra.database import in_tenant, queries
 from infra.event_log import Append, Draft, Unstorable, Verdict
@@ -94,13 +94,7 @@ def _read(
     if isinstance(item, Refused):
         raise item
     command = touchpoints.check(item, now=now)
-    people = tuple(named(reference, tenant, at=f"with[{n}]") for n, reference in enumerate(command.people))
-    known = [who for who in people if who is not None]
-    for n, who in enumerate(known):
-        if who in known[:n]:
-            raise Invalid(
-                "this person stands in the touchpoint twice", field=f"with[{people.index(who, people.index(who) + 1)}]"
-            )
+    people = touchpoints.all_named(command, country=tenant.country)
     canonical = CANONICAL.encode(msgspec.structs.replace(command, occurred_at=command.occurred_at.astimezone(UTC)))
     event_id = _event_id(tenant, command, idempotency_key, index)
     return _Item(index, command, event_id, tenant.keys.fingerprint(canonical), people)

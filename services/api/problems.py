@@ -7,13 +7,13 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotAuthorizedException, ValidationException
 from msgspec import UNSET, Struct, UnsetType
 
+from domain.bodies import TooLarge, Unreadable, Unsupported
 from domain.errors import Conflict, Erased, Invalid, NotFound, NotUnderstood, Refused, Stale
 from domain.events import UnknownEvent
+from domain.wording import in_words
 from infra.projector import Behind
-from services.api.bodies import TooLarge, Unreadable, Unsupported
 from services.api.parameters import parameters_of
 from services.api.requests import Caller
-from services.api.wording import in_words
 
 JSON_PROBLEM = "application/problem+json"
 AnyRequest = Request[Caller, str, State]

@@ -18,11 +18,11 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec import Struct
 from prometheus_client import Histogram
 
+from domain import bodies
+from domain.bodies import Unsupported
 from domain.errors import Invalid
 from infra.context import Context
 from infra.tenants import Tenant
-from services.api import bodies
-from services.api.bodies import Unsupported
 from services.api.parameters import parameters_of
 
 MAX_BODY = 1_000_000

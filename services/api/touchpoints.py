@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
-import msgspec
 import structlog
 from litestar import Controller, Request, Response, post
 from litestar.datastructures import State
@@ -13,6 +12,8 @@ from litestar.exceptions import HTTPException
 from litestar.params import JSONBody
 from msgspec import UNSET, Struct, UnsetType
 
+from domain import bodies
+from domain.bodies import Piece, TooLarge, Unreadable
 from domain.errors import Refused
 from domain.touchpoints import RecordTouchpoint, StrikeTouchpoint
 from infra import commands
@@ -20,17 +21,13 @@ from infra.commands import Recorded
 from infra.context import Context
 from infra.stored_events import Origin
 from infra.tenants import Tenant
-from services.api import bodies
-from services.api.bodies import Piece, TooLarge, Unreadable
 from services.api.parameters import IdempotencyKey, TouchpointId
 from services.api.problems import Problem, problem_of
 from services.api.requests import JSON, Caller
 
-MAX_ITEM = 64_000
 MAX_ITEMS = 1_000
 LOGGED = 10  # ids of a batch that stand in the log line of its request
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
-_ITEM = msgspec.json.Decoder(RecordTouchpoint)
 
 
 class Result(Struct, frozen=True):
@@ -132,10 +129,8 @@ def _judged(pieces: Sequence[Piece]) -> list[RecordTouchpoint | Refused]:
 
 
 def _item(raw: bytes) -> RecordTouchpoint | Refused:
-    if len(raw) > MAX_ITEM:
-        return TooLarge("one touchpoint takes at most 64 kB")
     try:
-        return bodies.decode(raw, _ITEM)
+        return bodies.touchpoint(raw)
     except Refused as refusal:
         return refusal
 

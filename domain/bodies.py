@@ -8,12 +8,16 @@ from typing import TypeVar
 import msgspec
 
 from domain.errors import Invalid
-from services.api.wording import in_words, lowered
+from domain.touchpoints import RecordTouchpoint
+from domain.wording import in_words, lowered
 
 Read = TypeVar("Read")
 Piece = bytes | msgspec.Raw
 
+MAX_TOUCHPOINT = 64_000
+
 _ANYTHING = msgspec.json.Decoder(msgspec.Raw)
+_TOUCHPOINT = msgspec.json.Decoder(RecordTouchpoint)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -40,6 +44,13 @@ def decode(raw: bytes, decoder: msgspec.json.Decoder[Read]) -> Read:
         raise in_words(text, place.rstrip("`").removeprefix("$").removeprefix("."), decoder.type) from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise _unreadable(error) from error
+
+
+def touchpoint(raw: bytes) -> RecordTouchpoint:
+    """One touchpoint as it is posted. Raises TooLarge, Unreadable, Invalid."""
+    if len(raw) > MAX_TOUCHPOINT:
+        raise TooLarge("one touchpoint takes at most 64 kB")
+    return decode(raw, _TOUCHPOINT)
 
 
 def _check_json(raw: bytes) -> None:
