@@ -73,11 +73,15 @@ class Rejected(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """One row of the file. `line` counts from 1, where the row begins; `excerpt` shows it, cut short, to people."""
+    """One row of the file. `line` counts from 1, where the row begins; `excerpt` shows it, cut short, to people.
+
+    In an archive `member` is the name of the file in it, and `line` counts there.
+    """
 
     line: int
     outcome: TouchpointRow | ContactRow | AppointmentRow | Skipped | Rejected
     excerpt: str = ""
+    member: str | None = None
 
 
 class OwnerCandidate(Struct, frozen=True):

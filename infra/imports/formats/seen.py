@@ -1,0 +1,66 @@
+"""What a reader remembers of the rows before: what it has seen, and which texts went to many people at once.
+
+Kept in a private SQLite database that spills to the disk, so that a million rows take no more memory than a thousand.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Self
+
+from infra.database import Queries
+
+MANY = 5
+WITHIN = timedelta(hours=24)
+_SQL = Queries((Path(__file__).parent / "seen.sql").read_text(encoding="utf-8"))
+
+
+def _key(parts: Iterable[str]) -> bytes:
+    return sha256("\0".join(parts).encode(errors="surrogatepass")).digest()[:16]
+
+
+class Seen:
+    """Open it with `with`: what it holds is gone at the end."""
+
+    def __init__(self) -> None:
+        # A reader is asked for its rows from several threads, one after the other.
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._database.executescript(_SQL.tables)
+        self._database.execute("BEGIN")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def times(self, *parts: str) -> int:
+        """How often this was seen, this time included."""
+        [(times,)] = self._database.execute(_SQL.see, (_key(parts),)).fetchall()
+        return int(times)
+
+    def told(self, digest: bytes, at: datetime, who: str) -> None:
+        """This text went to somebody."""
+        self._database.execute(_SQL.tell, (digest, int(at.timestamp()), _key([who])))
+
+    def find_bulk(self) -> None:
+        """Note which texts went to `MANY` people or more within a day, and when, of those told so far."""
+        within = int(WITHIN.total_seconds())
+        latest: dict[bytes, int] = {}
+        current = None
+        for digest, at, who in self._database.execute(_SQL.told, (MANY,)):
+            if digest != current:
+                current, latest = digest, {}
+            latest.pop(who, None)
+            latest[who] = at
+            if len(latest) > MANY:
+                del latest[next(iter(latest))]
+            if len(latest) == MANY and at - next(iter(latest.values())) <= within:
+                self._database.execute(_SQL.mark, (digest, at - within, at))
+        self._database.execute(_SQL.index_bulk)
+
+    def is_bulk(self, digest: bytes | None, at: datetime) -> bool:
+        second = int(at.timestamp())
+        return digest is not None and bool(self._database.execute(_SQL.is_bulk, (digest, second, second)).fetchone())
