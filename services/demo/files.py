@@ -90,7 +90,7 @@ def profile_url(person: Person) -> str:
 
 
 def table(business: Business) -> bytes:
-    """Our own table: what the owner wrote down of shop, market, telephone and meetings."""
+    """Our own table: what the owner wrote down of shop, market, telephone and meetings, once without the day."""
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\r\n")
     rows.writerow(TABLE)
@@ -98,13 +98,14 @@ def table(business: Business) -> bytes:
     for one in business.happenings:
         if one.people and one.kind not in IN_CALENDAR and one.channel not in elsewhere:
             rows.writerow(_noted(one))
+    rows.writerow(("chat", "last spring", "The man with the dog", business.profile.hub, "mutual", *[""] * 4, "made up"))
     return written.getvalue().encode("utf-8-sig")
 
 
 def _noted(one: Happening) -> tuple[str, ...]:
     [other] = one.people
     email = other.identities.get("email", "")
-    phone = "" if email else other.identities.get("phone", "")
+    phone = other.identities.get("phone", "")
     when, minutes = one.at.astimezone(ZONE).isoformat(), str(one.minutes or "")
     return (one.kind, when, other.name, one.channel, one.direction, minutes, one.act or "", email, phone, "made up")
 

@@ -30,7 +30,8 @@ def mailbox(business: Business) -> bytes:
 
 def _letter(business: Business, one: Happening) -> Mail:
     [other] = one.people
-    by, to = (other, business.owner) if one.direction == "in" else (business.owner, other)
+    us = business.owner if other.organisation or other in business.private else _machine(*business.shared_address)
+    by, to = (other, us) if one.direction == "in" else (us, other)
     subject = _subject(business.profile, one)
     mail = _mail(one.at, by, to, f"Re: {subject}" if one.turn else subject, one.text, f"{one.thread}/{one.turn}")
     if one.turn:

@@ -122,6 +122,11 @@ class Business(Struct, frozen=True):
     planned: tuple[Planned, ...]
     referrals: tuple[Referral, ...]
 
+    @property
+    def shared_address(self) -> tuple[str, str]:
+        """The name and address under which whoever is in answers customers."""
+        return self.profile.name.removesuffix(" (made up)"), f"hello@{self.profile.domain}"
+
 
 class Practice(Struct, frozen=True):
     """`today` is the day after the last one told, in the town's own time zone."""

@@ -144,7 +144,7 @@ def test_there_is_a_season(business: Business):
 
 def test_all_halves_are_there(business: Business):
     halves = [seen(business, one).half for one in business.people]
-    for half in ("online_only", "in_person_only", "both", "named_only"):
+    for half in ("online_only", "in_person_only", "both"):
         assert halves.count(half) >= 5, half
 
 
@@ -272,7 +272,9 @@ def test_the_mailbox_holds_every_letter_and_what_is_no_letter(told: Business, ma
     ids = [mail["Message-ID"] for mail in mails]
     assert len(ids) - len(set(ids)) == 1
     plain = [mail for mail in mails if not (mail["List-Id"] or mail["Auto-Submitted"])]
-    ours = [mail for mail in plain if parseaddr(mail["From"])[1] == told.owner.email]
+    us = {told.owner.email, told.shared_address[1]}
+    ours = [mail for mail in plain if parseaddr(mail["From"])[1] in us]
+    assert {parseaddr(mail["From"])[1] for mail in ours} == us
     to_oneself = [mail for mail in ours if parseaddr(mail["To"])[1] == told.owner.email]
     assert 1 <= len(to_oneself) <= 10
     assert abs(len(ours) - len(to_oneself) - sum(one.direction == "out" for one in letters)) <= 1
@@ -314,8 +316,10 @@ def test_the_group_meets_again_and_again_but_not_while_the_owner_is_away(told: B
 def test_the_table_holds_what_no_program_wrote_down(told: Business, folder: dict[str, bytes]):
     rows = list(csv.DictReader(io.StringIO(folder["touchpoints.csv"].decode("utf-8-sig"), newline="")))
     assert {"purchase", "chat", "handshake", "call", "help", "vouch"} <= {row["kind"] for row in rows}
-    assert all(row["email"] or row["phone"] for row in rows)
-    assert all(datetime.fromisoformat(row["when"]).tzinfo for row in rows)
+    assert all(row["email"] or row["phone"] for row in rows[:-1])
+    *dated, undated = rows
+    assert all(datetime.fromisoformat(row["when"]).tzinfo for row in dated)
+    assert undated["when"] == "last spring"
 
 
 def test_the_lines_are_touchpoints_of_the_outpost_and_broadcasts(told: Business, folder: dict[str, bytes]):
@@ -328,7 +332,7 @@ def test_the_lines_are_touchpoints_of_the_outpost_and_broadcasts(told: Business,
 
 
 def test_every_happening_with_people_is_in_one_file(told: Business, folder: dict[str, bytes]):
-    rows = len(folder["touchpoints.csv"].decode().splitlines()) - 1
+    rows = len(folder["touchpoints.csv"].decode().splitlines()) - 2
     lines = sum(b'"with"' in line for line in folder["touchpoints.ndjson"].splitlines())
     direct = sum(one.kind == "direct_message" for one in told.happenings)
     letters = sum(one.channel == "email" for one in told.happenings)
