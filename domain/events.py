@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from domain import channels, contacts, nudges, touchpoints
+from domain import appointments, channels, contacts, nudges, touchpoints
 from domain.event import NOTHING_PERSONAL, Event, Personal
 
 TYPES: dict[str, type[Event]] = {
@@ -28,6 +28,11 @@ TYPES: dict[str, type[Event]] = {
         nudges.NudgeDismissed,
         nudges.NudgeDone,
         nudges.NudgeExpired,
+        appointments.AppointmentPlanned,
+        appointments.AppointmentMoved,
+        appointments.AppointmentCancelled,
+        appointments.AppointmentHappened,
+        appointments.AppointmentMissed,
     )
 }
 _DECODERS = {name: msgspec.json.Decoder(event) for name, event in TYPES.items()}

@@ -3,13 +3,14 @@
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from domain import channels, contacts, nudges, touchpoints
+from domain import appointments, channels, contacts, nudges, touchpoints
 from domain.event import Event, Personal
 
 ANA = UUID("01990000-0000-7000-8000-00000000000a")
 BEN = UUID("01990000-0000-7000-8000-00000000000b")
 COFFEE = UUID("01990000-0000-7000-8000-0000000000c0")
 NUDGE = UUID("01990000-0000-7000-8000-0000000000d0")
+LUNCH = UUID("01990000-0000-7000-8000-0000000000e0")
 NOON = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)
 
 RECORDED = touchpoints.TouchpointRecorded(
@@ -30,6 +31,9 @@ RECORDED = touchpoints.TouchpointRecorded(
 )
 CHAMBER = channels.Channel(
     slug="chamber", name="Chamber of Commerce", realm="physical", role="outpost", access="members", topics=("trade",)
+)
+PLAN = appointments.Plan(
+    starts_at=NOON, ends_at=NOON.replace(hour=13), channel="cafe", kind="meeting", contact_ids=(ANA, BEN)
 )
 
 EVENTS: tuple[Event, ...] = (
@@ -63,6 +67,15 @@ EVENTS: tuple[Event, ...] = (
     nudges.NudgeDismissed(nudge_id=NUDGE, contact_id=ANA),
     nudges.NudgeDone(nudge_id=NUDGE, contact_id=ANA, touchpoint_id=COFFEE),
     nudges.NudgeExpired(nudge_id=NUDGE, contact_id=ANA),
+    appointments.AppointmentPlanned(
+        appointment_id=LUNCH, plan=PLAN, touchpoint_id=COFFEE, source="calendar", source_id="uid-1", sequence=0
+    ),
+    appointments.AppointmentMoved(appointment_id=LUNCH, plan=PLAN, by_source=True, sequence=1),
+    appointments.AppointmentCancelled(
+        appointment_id=LUNCH, contact_ids=(ANA, BEN), by="them", by_source=True, sequence=2
+    ),
+    appointments.AppointmentHappened(appointment_id=LUNCH, contact_ids=(ANA,), touchpoint_id=COFFEE),
+    appointments.AppointmentMissed(appointment_id=LUNCH, contact_ids=(ANA, BEN), by="them", absent_ids=(BEN,)),
 )
 PERSONAL = Personal(
     name="Ana", hint="the baker's sister", handle="ana@example.com", locality="Portland", topic="flour", note="hi"

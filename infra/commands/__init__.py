@@ -1,17 +1,37 @@
 """From a command to events in the log: the one road, for API, imports, webhooks, workers and the command line."""
 
+from infra.commands.appointments import (
+    Planned,
+    appointment_id_of,
+    cancel_appointment,
+    move_appointment,
+    plan_appointment,
+    plan_appointments,
+    tell_happened,
+    tell_missed,
+    withdraw_appointments,
+)
 from infra.commands.channels import describe_channel
 from infra.commands.contacts import add_contact, change_contact
 from infra.commands.nudges import answer_nudge, finish_nudge
 from infra.commands.touchpoints import Recorded, record_touchpoints, strike_touchpoint
 
 __all__ = [
+    "Planned",
     "Recorded",
     "add_contact",
     "answer_nudge",
+    "appointment_id_of",
+    "cancel_appointment",
     "change_contact",
     "describe_channel",
     "finish_nudge",
+    "move_appointment",
+    "plan_appointment",
+    "plan_appointments",
     "record_touchpoints",
     "strike_touchpoint",
+    "tell_happened",
+    "tell_missed",
+    "withdraw_appointments",
 ]

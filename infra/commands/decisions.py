@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from domain import channels, events
 from domain.channels import ChannelOpened
-from domain.errors import Conflict, Erased, NotFound, Refused, Stale
+from domain.errors import Conflict, Erased, NotFound, NotUnderstood, Refused, Stale
 from domain.event import Event
 from domain.touchpoints import Named, Reference, TouchpointRecorded, check_reference
 from infra import sealing
@@ -26,10 +26,11 @@ State = TypeVar("State")
 
 
 class Known(Struct, frozen=True):
-    """What a decision is made from: its stream so far, and the people it asked for, in order."""
+    """What a decision is made from: its stream so far, the people it asked for, in order, and the stream beside it."""
 
     stored: Sequence[Happened]
     people: tuple[UUID, ...] = ()
+    beside: Sequence[Happened] = ()
 
     def fold(self, evolve: Callable[[State | None, Event], State | None]) -> State | None:
         """The state of the stream; None for a stream nobody wrote to."""
@@ -54,7 +55,8 @@ class Question(Struct, frozen=True):
 
     `event_id` becomes the lead event's: the same one with the same command is a duplicate and decides nothing again.
     `people` are checked, looked up and, where nobody knows them, opened by the decision's own append; `fields` says
-    where each stands in the command. `expected_position` guards an edit made on a stale page.
+    where each stands in the command. `expected_position` guards an edit made on a stale page. `beside` says of the
+    stream so far which other one the decision has to know too.
     """
 
     stream: str
@@ -64,6 +66,7 @@ class Question(Struct, frozen=True):
     people: tuple[Reference, ...] = ()
     fields: tuple[str, ...] = ()
     expected_position: int | None = None
+    beside: Callable[[Sequence[Happened]], str | None] | None = None
 
 
 class Done(Struct, frozen=True):
@@ -155,6 +158,9 @@ async def _decide_fresh(
     room = Room(context, tenant)
     await room.look_up(connection, _everybody(fresh.values()))
     stored = await read_streams(context, tenant, connection, [one.question.stream for one in fresh.values()])
+    also = {n: stream for n, one in fresh.items() if (stream := _beside_stream(one.question, stored)) is not None}
+    if also:
+        stored |= await read_streams(context, tenant, connection, list(also.values()))
     now = datetime.now(UTC)
     results: dict[int, Done | Refused] = {}
     decided: dict[int, tuple[_Asked, Decision, list[Person]]] = {}
@@ -162,7 +168,11 @@ async def _decide_fresh(
         try:
             people = _people(one, room, now)
             decision = one.question.decision(
-                Known(understood(stored[one.question.stream]), tuple(person.contact_id for person in people))
+                Known(
+                    understood(stored[one.question.stream]),
+                    tuple(person.contact_id for person in people),
+                    understood(stored[also[n]]) if n in also else (),
+                )
             )
         except Refused as refusal:
             results[n] = refusal
@@ -183,6 +193,12 @@ async def _decide_fresh(
     for n, verdict in zip(appends, verdicts, strict=True):
         results[n] = _outcome(verdict, decided[n][1].events[-1])
     return results
+
+
+def _beside_stream(question: Question, stored: Mapping[str, list[Happened] | NotUnderstood]) -> str | None:
+    """The other stream the question has to know, told by its own where that is understood."""
+    found = stored[question.stream]
+    return None if question.beside is None or isinstance(found, NotUnderstood) else question.beside(found)
 
 
 def _everybody(asked: Iterable[_Asked]) -> list[tuple[Named, Reference]]:

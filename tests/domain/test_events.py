@@ -22,7 +22,7 @@ def test_nothing_personal_is_in_the_body_or_in_public(event: Event):
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.TYPE)
 def test_an_event_lies_in_a_stream_of_its_kind(event: Event):
-    assert event.stream.partition("-")[0] in {"contact", "touchpoint", "channel", "nudge"}
+    assert event.stream.partition("-")[0] in {"contact", "touchpoint", "channel", "nudge", "appointment"}
 
 
 def test_types_are_dotted_and_in_the_past_tense():
