@@ -30,7 +30,7 @@ class Context(Struct, frozen=True):
 
 @asynccontextmanager
 async def open_context(
-    *, database_url: str, redis_url: str, master: bytes, connections: int = 12
+    *, database_url: str, redis_url: str, master: bytes, connections: int = 14
 ) -> AsyncIterator[Context]:
     """Everything open, and closed again at the end. A dead Valkey does not keep it from opening.
 

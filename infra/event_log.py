@@ -5,17 +5,18 @@ its own transaction.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
-from typing import Literal, cast
+from itertools import chain, repeat
+from typing import Any, Literal
 from uuid import UUID
 
 import stamina
 import structlog
 from msgspec import Struct
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter as Metric
+from prometheus_client import Histogram
 
 from infra.database import GONE, Connection, Pool, in_tenant, queries
 
@@ -23,13 +24,15 @@ Judgement = Literal[
     "recorded", "duplicate", "conflict", "contact_moved", "stale", "subject_erased", "no_such_tenant", "busy"
 ]
 
+HANDS = 2
 BATCH_APPENDS = 512
+WHOLE_APPENDS = 128
 BATCH_EVENTS = 2_000
 WAITING_CONNECTIONS = 4
 MOST_CHANNELS = 100_000
 
 log = structlog.get_logger()
-APPENDED = Counter("rapport_appends", "Appends judged, by verdict.", ["verdict"])
+APPENDED = Metric("rapport_appends", "Appends judged, by verdict.", ["verdict"])
 BATCHES = Histogram(
     "rapport_append_batch_size", "Appends in one commit.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 )
@@ -94,37 +97,44 @@ class Unstorable(Exception):
 
 async def append_now(connection: Connection, appends: Sequence[Append], *, waits: bool) -> list[Verdict]:
     """One call of the database's `append`. With `waits` it waits a moment for the heads that are held."""
-    rows = await connection.fetch(queries("event_log").append, waits, *_arrays(appends))
-    verdicts = [Verdict(cast(Judgement, row["verdict"]), row["found_position"], row["holder"]) for row in rows]
-    for verdict in verdicts:
-        APPENDED.labels(verdict.judgement).inc()
-    return verdicts
+    [row] = await connection.fetch(queries("event_log").append, waits, *_arrays(appends))
+    judgements: list[Judgement] = row["verdicts"] or ["recorded"] * len(appends)
+    for judgement, count in Counter(judgements).items():
+        APPENDED.labels(judgement).inc(count)
+    return list(map(Verdict, judgements, row["found_positions"], row["holders"] or repeat(None)))
 
 
-def _arrays(appends: Sequence[Append]) -> list[list[object]]:
-    numbered = list(enumerate(appends, start=1))
-    drafts = [
-        (n, d, append.meta, append.fingerprint if d is append.drafts[-1] else None)
-        for n, append in numbered
-        for d in append.drafts
-    ]
-    claims = [(n, claim) for n, append in numbered for claim in append.claims]
-    keys = [(n, subject, key) for n, append in numbered for subject, key in append.keys]
-    subjects = [(n, subject) for n, append in numbered for subject in append.subjects]
+def _arrays(appends: Sequence[Append]) -> list[list[Any]]:
+    """The parameters of `append`, whose names say what each is."""
+    drafts = [draft for append in appends for draft in append.drafts]
+    numbers: list[int] = []
+    metas: list[bytes] = []
+    fingerprints: list[bytes | None] = []
+    for n, append in enumerate(appends, start=1):
+        events = len(append.drafts)
+        numbers += [n] * events
+        metas += [append.meta] * events
+        fingerprints += [None] * (events - 1)
+        fingerprints.append(append.fingerprint)
+    guarded = any(append.expected for append in appends)
+    expected = [append.expected or (None, None) for append in appends if guarded]
+    claims = [(n, claim) for n, append in enumerate(appends, start=1) for claim in append.claims]
+    keys = [(n, subject, key) for n, append in enumerate(appends, start=1) for subject, key in append.keys]
+    subjects = [(n, subject) for n, append in enumerate(appends, start=1) for subject in append.subjects]
     return [
         [append.tenant_id for append in appends],
-        [append.expected[0] if append.expected else None for append in appends],
-        [append.expected[1] if append.expected else None for append in appends],
-        [n for n, *_ in drafts],
-        [d.stream for _, d, *_ in drafts],
-        [d.event_id for _, d, *_ in drafts],
-        [d.type for _, d, *_ in drafts],
-        [d.version for _, d, *_ in drafts],
-        [d.occurred_at for _, d, *_ in drafts],
-        [d.body for _, d, *_ in drafts],
-        [d.sealed for _, d, *_ in drafts],
-        [meta for *_, meta, _ in drafts],
-        [fingerprint for *_, fingerprint in drafts],
+        [stream for stream, _ in expected],
+        [position for _, position in expected],
+        numbers,
+        [draft.stream for draft in drafts],
+        [draft.event_id for draft in drafts],
+        [draft.type for draft in drafts],
+        [draft.version for draft in drafts],
+        [draft.occurred_at for draft in drafts],
+        [draft.body for draft in drafts],
+        [draft.sealed for draft in drafts],
+        metas,
+        fingerprints,
         [n for n, _ in claims],
         [claim.platform for _, claim in claims],
         [claim.handle for _, claim in claims],
@@ -146,17 +156,50 @@ class _Waiting(Struct, eq=False):
         return self.append.tenant_id
 
 
-class Writer:
-    """Group commit: what arrives during one commit goes into the next. No timer.
+Call = Callable[[list[Append]], Awaitable[list[Verdict]]]
 
-    Appends whose tenant's head somebody else holds go to a lane of that tenant alone, which waits for it, so that a
-    stranger's lock delays nobody else; until the lane is empty that tenant's later appends queue behind it.
+
+class _Hand:
+    """One of those that write: its queue, and the connection it keeps while there are others.
+
+    To hand one back and take it again costs as much as a small commit.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._queue: deque[_Waiting] = deque()
-        self._arrived = asyncio.Event()
+        self._connection: Connection | None = None
+        self.queue: deque[_Waiting] = deque()
+        self.arrived = asyncio.Event()
+
+    async def call(self, appends: list[Append]) -> list[Verdict]:
+        if self._connection is None:
+            self._connection = await self._pool.acquire()
+        try:
+            verdicts = await append_now(self._connection, appends, waits=False)
+        except BaseException:
+            await self.let_go()
+            raise
+        if self._pool.get_idle_size() == 0 and self._pool.get_size() == self._pool.get_max_size():
+            await self.let_go()
+        return verdicts
+
+    async def let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._pool.release(connection)
+
+
+class Writer:
+    """Group commit: what arrives during one commit goes into the next. No timer.
+
+    Two hands write, each for its half of the tenants, so that one is in the database while the other's callers are
+    served. Appends whose tenant's head somebody else holds go to a lane of that tenant alone, which waits for it, so
+    that a stranger's lock delays nobody else; until the lane is empty that tenant's later appends queue behind it.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._hands = [_Hand(pool) for _ in range(HANDS)]
         self._lanes: dict[UUID, deque[_Waiting]] = {}
         self._turns = asyncio.Semaphore(WAITING_CONNECTIONS)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -165,7 +208,8 @@ class Writer:
 
     async def __aenter__(self) -> "Writer":
         self._open = True
-        self._start(self._write_queue())
+        for hand in self._hands:
+            self._start(self._write_queue(hand))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -175,7 +219,10 @@ class Writer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        _fail([*self._queue, *chain.from_iterable(self._lanes.values())], Unavailable("the process is stopping"))
+        for hand in self._hands:
+            await hand.let_go()
+        waiting = chain(*(hand.queue for hand in self._hands), *self._lanes.values())
+        _fail(waiting, Unavailable("the process is stopping"))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -196,26 +243,33 @@ class Writer:
         if not self._open:
             raise Unavailable("the process is stopping")
         waiting = _Waiting(append, asyncio.get_running_loop().create_future())
-        self._lanes.get(append.tenant_id, self._queue).append(waiting)
-        self._arrived.set()
+        lane = self._lanes.get(append.tenant_id)
+        if lane is None:
+            hand = self._hands[append.tenant_id.int % HANDS]
+            hand.queue.append(waiting)
+            hand.arrived.set()
+        else:
+            lane.append(waiting)
         return await waiting.verdict
 
-    async def _write_queue(self) -> None:
+    async def _write_queue(self, hand: _Hand) -> None:
         while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._queue:
-                batch = _take(self._queue, self._lanes)
-                self._put_back(batch, await self._write(batch, waits=False))
+            await hand.arrived.wait()
+            hand.arrived.clear()
+            while hand.queue:
+                batch = _take(hand.queue, self._lanes)
+                self._put_back(hand, batch, await self._write(batch, hand.call))
 
-    def _put_back(self, batch: list[_Waiting], again: list[_Waiting]) -> None:
+    def _put_back(self, hand: _Hand, batch: list[_Waiting], again: list[_Waiting]) -> None:
         """To the front, or to a lane. The first of a tenant in a call is always judged, unless its head is held."""
+        if not again:
+            return
         first = {waiting.tenant_id: waiting for waiting in reversed(batch)}
         held = {waiting.tenant_id for waiting in again if first[waiting.tenant_id] is waiting}
         for waiting in again:
             if waiting.tenant_id in held:
                 self._to_lane(waiting)
-        self._queue.extendleft(waiting for waiting in reversed(again) if waiting.tenant_id not in held)
+        hand.queue.extendleft(waiting for waiting in reversed(again) if waiting.tenant_id not in held)
 
     def _to_lane(self, waiting: _Waiting) -> None:
         lane = self._lanes.get(waiting.tenant_id)
@@ -228,65 +282,77 @@ class Writer:
         """Until nothing of the tenant waits. Lanes take short turns: many held heads do not hold up a free one."""
         while lane:
             async with self._turns:
-                lane.extendleft(reversed(await self._write(_take(lane, {}), waits=True)))
+                lane.extendleft(reversed(await self._write(_take(lane, {}), self._wait_and_call)))
         del self._lanes[tenant_id]
 
-    async def _write(self, batch: list[_Waiting], *, waits: bool) -> list[_Waiting]:
+    async def _wait_and_call(self, appends: list[Append]) -> list[Verdict]:
+        async with self._pool.acquire() as connection:
+            return await append_now(connection, appends, waits=True)
+
+    async def _write(self, batch: list[_Waiting], call: Call) -> list[_Waiting]:
         """Commit the batch; those to be sent again come back, in their order. Every other one has its answer."""
         BATCHES.observe(len(batch))
         try:
-            return await self._judge(batch, waits=waits)
+            return await self._judge(batch, call)
         except asyncio.CancelledError:
             _fail(batch, Unavailable("the process is stopping"))
             raise
 
-    async def _judge(self, batch: list[_Waiting], *, waits: bool) -> list[_Waiting]:
+    async def _judge(self, batch: list[_Waiting], call: Call) -> list[_Waiting]:
         if not batch:
             return []
         try:
-            verdicts = await self._send([waiting.append for waiting in batch], waits=waits)
+            verdicts = await _send([waiting.append for waiting in batch], call)
             judged = list(zip(batch, verdicts, strict=True))
         except GONE as error:
             _fail(batch, Unavailable(type(error).__name__))
             return []
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the task that all callers wait for
-            return await self._judge_apart(batch, error, waits=waits)
+            return await self._judge_apart(batch, error, call)
         for waiting, verdict in judged:
             if verdict.judgement != "busy" and not waiting.verdict.done():
                 waiting.verdict.set_result(verdict)
         return [waiting for waiting, verdict in judged if verdict.judgement == "busy"]
 
-    async def _judge_apart(self, batch: list[_Waiting], error: Exception, *, waits: bool) -> list[_Waiting]:
+    async def _judge_apart(self, batch: list[_Waiting], error: Exception, call: Call) -> list[_Waiting]:
         """One bad append must not take its neighbours with it: halve until it stands alone."""
         if len(batch) == 1:
             log.error("append_refused_by_the_database", error=type(error).__name__)
             _fail(batch, Unstorable(type(error).__name__))
             return []
         middle = len(batch) // 2
-        again = await self._judge(batch[:middle], waits=waits)
+        again = await self._judge(batch[:middle], call)
         busy = {waiting.tenant_id for waiting in again}
         later = [waiting for waiting in batch[middle:] if waiting.tenant_id not in busy]
-        again_later = {id(waiting) for waiting in await self._judge(later, waits=waits)}
+        again_later = {id(waiting) for waiting in await self._judge(later, call)}
         return again + [
             waiting for waiting in batch[middle:] if waiting.tenant_id in busy or id(waiting) in again_later
         ]
 
-    async def _send(self, appends: list[Append], *, waits: bool) -> list[Verdict]:
-        """Again on a lost connection: the ids make it safe."""
-        for attempt in stamina.retry_context(
-            on=GONE, attempts=40, timeout=20, wait_initial=0.05, wait_max=1, wait_jitter=0.05
-        ):
-            with attempt:
-                async with self._pool.acquire() as connection:
-                    return await append_now(connection, appends, waits=waits)
-        raise AssertionError("the retry gives verdicts or raises")
+
+async def _send(appends: list[Append], call: Call) -> list[Verdict]:
+    """Again on a lost connection: the ids make it safe."""
+    try:
+        return await call(appends)
+    except GONE:
+        log.info("append_sent_again", appends=len(appends))
+    for attempt in stamina.retry_context(
+        on=GONE, attempts=40, timeout=20, wait_initial=0.05, wait_max=1, wait_jitter=0.05
+    ):
+        with attempt:
+            return await call(appends)
+    raise AssertionError("the retry gives verdicts or raises")
 
 
 def _take(queue: deque[_Waiting], lanes: Mapping[UUID, deque[_Waiting]]) -> list[_Waiting]:
-    """The next batch, in order, up to 512 appends and about 2,000 events; what has a lane by now goes there."""
+    """The next batch, in order, up to 512 appends and about 2,000 events; what has a lane by now goes there.
+
+    Of many about a half: it is then in the database while the callers of the other half are served.
+    """
     batch: list[_Waiting] = []
     events = 0
-    while queue and len(batch) < BATCH_APPENDS and events < BATCH_EVENTS:
+    most = min(max(WHOLE_APPENDS, len(queue) // 2), BATCH_APPENDS)
+    while queue and len(batch) < most and events < BATCH_EVENTS:
         waiting = queue.popleft()
         if waiting.verdict.cancelled():
             continue

@@ -124,15 +124,9 @@ CREATE VIEW readable_event WITH (security_invoker = true) AS
     FROM event;
 GRANT SELECT ON readable_event TO rapport_app;
 
-CREATE FUNCTION framed(field bytea) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT int4send(length(field)) || field';
-CREATE FUNCTION link(state bytea, digest bytea) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT sha256(state || digest)';
-GRANT EXECUTE ON FUNCTION framed(bytea), link(bytea, bytea) TO rapport_log;
-CREATE AGGREGATE chain (bytea) (SFUNC = link, STYPE = bytea, INITCOND = '', PARALLEL = SAFE);
-GRANT EXECUTE ON FUNCTION chain(bytea) TO rapport_log;
-
--- Appends to many tenants' logs in one call: arrays, one verdict for each append, in their order.
--- The last event of an append is its lead: its id and fingerprint tell a repeat. Any other event whose id is
--- already in the log is not stored again ("a channel is opened once").
+-- Appends to many tenants' logs in one call: arrays, one verdict for each append, in their order. Events of an append stand
+-- together; the last one is its lead: its id and fingerprint tell a repeat. Any other event whose id is already in the log
+-- is not stored again ("a channel is opened once").
 --   recorded        position of the lead
 --   duplicate       the same item was recorded before, at that position
 --   conflict        the id was recorded before, at that position, with another content
@@ -141,8 +135,10 @@ GRANT EXECUTE ON FUNCTION chain(bytea) TO rapport_log;
 --   subject_erased  it speaks of an erased person
 --   no_such_tenant
 --   busy            not judged: the head is held by somebody, or an earlier append of this call decides it: send again
+-- Where every append is recorded, `verdicts` is NULL; `holders` is NULL where nothing is claimed.
 -- With `waits` it waits for the heads, but not for long: a caller has others to serve, and comes back.
--- Two statements on purpose: after waiting for the lock the second one reads with a fresh snapshot.
+-- Several statements on purpose: after the lock each one reads with a fresh snapshot, and what most calls do not have costs
+-- them nothing. The chain is a loop because the executor takes longer to set up windows and joins than to run them once.
 -- Settings: planning this costs more than running it for one event; nested loops are quadratic over 1,000 events.
 -- What is looked up is a sub-select with its own index probe: EXISTS would become a join that reads the whole table.
 CREATE FUNCTION append(
@@ -152,35 +148,41 @@ CREATE FUNCTION append(
   bodies bytea[], seals bytea[], metas bytea[], fingerprints bytea[],
   claim_appends int[], platforms text[], handles bytea[], contacts uuid[],
   key_appends int[], key_subjects uuid[], wrapped_keys bytea[],
-  subject_appends int[], subjects uuid[])
-RETURNS TABLE (verdict text, found_position bigint, holder uuid)
+  subject_appends int[], subjects uuid[],
+  OUT verdicts text[], OUT found_positions bigint[], OUT holders uuid[])
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = rapport, pg_temp SET plan_cache_mode = force_generic_plan SET enable_nestloop = off SET enable_mergejoin = off SET jit = off
 SET lock_timeout = '200ms' AS $$
 #variable_conflict use_column
 DECLARE
-  held uuid[];
-  clock timestamptz;
-  holders uuid[];                   -- by append, where it claims anything: who holds one of its handles instead
+  held uuid[];                      -- the heads, side by side: whose, how far, the chain so far, when
+  head_positions bigint[];
+  head_hashes bytea[];
+  head_times timestamptz[];
   contested bool[];                 -- by append: an earlier one of this call decides it
   stream_positions bigint[];        -- by append, where a position is expected
   erased int[];                     -- appends that speak of erased people
-  verdicts text[];
-  found bigint[];
+  plain bool;                       -- every event is a new one, in a log that is held
+  firsts int[];                     -- by append, unless plain: the first of the call with the same lead
+  fresh bool[];                     -- by event, unless plain: it is stored
+  positions bigint[];               -- by event: where, when and with which hash it is stored
+  times timestamptz[];
+  hashes bytea[];
+  n int;
+  at int;
+  next bigint;
+  chained bytea;
 BEGIN
   IF waits THEN
     BEGIN
       PERFORM FROM tenant_head h WHERE h.tenant_id = ANY (tenants) ORDER BY h.tenant_id FOR NO KEY UPDATE;
-      held := tenants;
-    EXCEPTION WHEN lock_not_available THEN held := '{}';
+    EXCEPTION WHEN lock_not_available THEN NULL;
     END;
-  ELSE
-    held := ARRAY(SELECT h.tenant_id FROM tenant_head h WHERE h.tenant_id = ANY (tenants) ORDER BY h.tenant_id
-                     FOR NO KEY UPDATE SKIP LOCKED);
   END IF;
-  clock := clock_timestamp();
+  SELECT array_agg(h.tenant_id), array_agg(h.position), array_agg(h.hash), array_agg(greatest(clock_timestamp(), h.recorded_at))
+    INTO held, head_positions, head_hashes, head_times
+    FROM (SELECT * FROM tenant_head h WHERE h.tenant_id = ANY (tenants) ORDER BY h.tenant_id FOR NO KEY UPDATE SKIP LOCKED) h;
 
-  -- What most appends do not have costs nothing: the one statement all of them run stays small.
   IF cardinality(claim_appends) > 0 THEN
     SELECT array_agg(v.holder ORDER BY a.n), array_agg(v.contested ORDER BY a.n) INTO holders, contested
       FROM generate_series(1, cardinality(tenants)) AS a (n)
@@ -194,7 +196,7 @@ BEGIN
                 WINDOW same AS (PARTITION BY tenants[x.n], x.platform, x.handle ORDER BY x.ord)) c
          GROUP BY c.n) v ON v.n = a.n;
   END IF;
-  IF EXISTS (SELECT FROM unnest(expected_positions) AS x (p) WHERE x.p IS NOT NULL) THEN
+  IF cardinality(expected_positions) > 0 THEN
     SELECT array_agg(CASE WHEN a.xp IS NOT NULL THEN coalesce(
              (SELECT max(e.position) FROM event e WHERE e.tenant_id = a.t AND e.stream = a.xs), 0) END ORDER BY a.n),
            array_agg(contested[a.n] IS TRUE OR a.xp IS NOT NULL AND EXISTS (
@@ -209,70 +211,93 @@ BEGIN
                              WHERE k.tenant_id = tenants[s.n] AND k.subject_id = s.subject_id) IS NOT NULL);
   END IF;
 
-  WITH event_input AS MATERIALIZED (
-    SELECT x.*, x.ord = max(x.ord) OVER (PARTITION BY x.n) AS lead
-      FROM unnest(event_appends, streams, event_ids, types, versions, occurred, bodies, seals, metas, fingerprints)
-           WITH ORDINALITY AS x (n, stream, event_id, type, version, occurred_at, body, sealed, meta, fingerprint, ord)),
-  head AS MATERIALIZED (SELECT h.* FROM tenant_head h WHERE h.tenant_id = ANY (tenants)),
-  known AS MATERIALIZED (
-    SELECT e.n, tenants[e.n] AS t, e.fingerprint,
-           first_value(e.n) OVER same AS first_n, first_value(e.fingerprint) OVER same AS first_fingerprint,
-           (SELECT k.position FROM event k WHERE k.tenant_id = tenants[e.n] AND k.event_id = e.event_id) AS position,
-           (SELECT k.fingerprint FROM event k WHERE k.tenant_id = tenants[e.n] AND k.event_id = e.event_id) AS known_fingerprint
-      FROM event_input e WHERE e.lead
-    WINDOW same AS (PARTITION BY tenants[e.n], e.event_id ORDER BY e.n)),
-  judged AS MATERIALIZED (
-    SELECT k.*,
-           CASE WHEN NOT EXISTS (SELECT FROM head h WHERE h.tenant_id = k.t) THEN 'no_such_tenant'
-                WHEN k.t <> ALL (held) THEN 'busy'
-                WHEN k.known_fingerprint = k.fingerprint THEN 'duplicate'
-                WHEN k.position IS NOT NULL THEN 'conflict'
-                WHEN k.first_n < k.n THEN 'repeat'
-                WHEN contested[k.n] THEN 'busy'
-                WHEN stream_positions[k.n] <> expected_positions[k.n] THEN 'stale'
-                WHEN k.n = ANY (erased) THEN 'subject_erased'
-                WHEN holders[k.n] IS NOT NULL THEN 'contact_moved'
-                ELSE 'recorded' END AS verdict
-      FROM known k),
-  fresh AS MATERIALIZED (
-    SELECT f.*, row_number() OVER (PARTITION BY f.t ORDER BY f.ord) AS step
-      FROM (SELECT e.*, j.t, row_number() OVER (PARTITION BY j.t, e.event_id ORDER BY e.lead DESC, e.ord) AS copy
-              FROM event_input e JOIN judged j ON j.n = e.n AND j.verdict = 'recorded') f
-     WHERE f.copy = 1 AND (f.lead OR (SELECT e.position FROM event e WHERE e.tenant_id = f.t AND e.event_id = f.event_id) IS NULL)),
-  linked AS MATERIALIZED (
-    SELECT p.*, chain(
-             CASE WHEN p.step = 1 THEN p.base ELSE '' END
-             || sha256(framed(uuid_send(p.t)) || framed(int8send(p.position)) || framed(uuid_send(p.event_id))
-                || framed(convert_to(p.stream, 'UTF8')) || framed(convert_to(p.type, 'UTF8')) || framed(int2send(p.version))
-                || framed(timestamptz_send(p.occurred_at)) || framed(timestamptz_send(p.recorded_at))
-                || framed(p.meta) || framed(coalesce(p.fingerprint, '')) || framed(sha256(p.body))
-                || framed(coalesce(sha256(p.sealed), ''))))
-           OVER (PARTITION BY p.t ORDER BY p.step) AS hash
-      FROM (SELECT f.*, h.hash AS base, h.position + f.step AS position, greatest(clock, h.recorded_at) AS recorded_at
-              FROM fresh f JOIN head h ON h.tenant_id = f.t) p),
-  moved AS (
-    UPDATE tenant_head h SET position = l.position, hash = l.hash, recorded_at = l.recorded_at
-      FROM (SELECT DISTINCT ON (t) t, position, hash, recorded_at FROM linked ORDER BY t, step DESC) l
-     WHERE h.tenant_id = l.t AND h.tenant_id = ANY (tenants)),
-  stored AS (
-    INSERT INTO event (tenant_id, position, stream, event_id, type, version, occurred_at, recorded_at, body, sealed, meta, fingerprint, hash)
-    SELECT t, position, stream, event_id, type, version, occurred_at, recorded_at, body, sealed, meta, fingerprint, hash
-      FROM linked ORDER BY t, position)
-  SELECT array_agg(CASE WHEN j.verdict <> 'repeat' THEN j.verdict
-                        WHEN f.verdict NOT IN ('recorded', 'duplicate') THEN 'busy'
-                        WHEN j.fingerprint IS NOT DISTINCT FROM j.first_fingerprint THEN 'duplicate'
-                        ELSE 'conflict' END ORDER BY j.n),
-         array_agg(coalesce(l.position, j.position, stream_positions[j.n]) ORDER BY j.n)
-    INTO verdicts, found
-    FROM judged j
-    JOIN judged f ON f.n = j.first_n
-    LEFT JOIN linked l ON l.lead AND l.n = j.first_n;
+  plain := tenants <@ held
+       AND NOT EXISTS (SELECT FROM unnest(event_appends, event_ids) AS e (n, event_id)
+                        WHERE (SELECT k.position FROM event k WHERE k.tenant_id = tenants[e.n] AND k.event_id = e.event_id) IS NOT NULL)
+       AND (cardinality(event_ids) = 1 OR cardinality(event_ids) = (SELECT count(DISTINCT e.id) FROM unnest(event_ids) AS e (id)));
+
+  IF plain IS NOT TRUE OR array_remove(holders, NULL) <> '{}' OR true = ANY (contested)
+     OR stream_positions IS DISTINCT FROM nullif(expected_positions, '{}') OR erased <> '{}' THEN
+    WITH lead AS MATERIALIZED (
+      SELECT e.n, tenants[e.n] AS t, e.fingerprint,
+             first_value(e.n) OVER same AS first_n, first_value(e.fingerprint) OVER same AS first_fingerprint,
+             (SELECT k.position FROM event k WHERE k.tenant_id = tenants[e.n] AND k.event_id = e.event_id) AS position,
+             (SELECT k.fingerprint FROM event k WHERE k.tenant_id = tenants[e.n] AND k.event_id = e.event_id) AS known_fingerprint
+        FROM unnest(event_appends, event_ids, fingerprints) WITH ORDINALITY AS e (n, event_id, fingerprint, ord)
+       WHERE event_appends[e.ord + 1] IS DISTINCT FROM e.n
+      WINDOW same AS (PARTITION BY tenants[e.n], e.event_id ORDER BY e.n)),
+    judged AS MATERIALIZED (
+      SELECT l.*,
+             CASE WHEN (SELECT h.position FROM tenant_head h WHERE h.tenant_id = l.t) IS NULL THEN 'no_such_tenant'
+                  WHEN array_position(held, l.t) IS NULL THEN 'busy'
+                  WHEN l.known_fingerprint = l.fingerprint THEN 'duplicate'
+                  WHEN l.position IS NOT NULL THEN 'conflict'
+                  WHEN l.first_n < l.n THEN 'repeat'
+                  WHEN contested[l.n] THEN 'busy'
+                  WHEN stream_positions[l.n] <> expected_positions[l.n] THEN 'stale'
+                  WHEN l.n = ANY (erased) THEN 'subject_erased'
+                  WHEN holders[l.n] IS NOT NULL THEN 'contact_moved'
+                  ELSE 'recorded' END AS verdict
+        FROM lead l)
+    SELECT array_agg(CASE WHEN j.verdict <> 'repeat' THEN j.verdict
+                          WHEN f.verdict NOT IN ('recorded', 'duplicate') THEN 'busy'
+                          WHEN j.fingerprint IS NOT DISTINCT FROM j.first_fingerprint THEN 'duplicate'
+                          ELSE 'conflict' END ORDER BY j.n),
+           array_agg(coalesce(j.position, stream_positions[j.n]) ORDER BY j.n),
+           array_agg(j.first_n ORDER BY j.n)
+      INTO verdicts, found_positions, firsts
+      FROM judged j JOIN judged f ON f.n = j.first_n;
+    fresh := ARRAY(
+      SELECT e.recorded AND e.copy = 1
+             AND (e.lead OR (SELECT k.position FROM event k WHERE k.tenant_id = tenants[e.n] AND k.event_id = e.event_id) IS NULL)
+        FROM (SELECT l.*, row_number() OVER (PARTITION BY l.recorded, tenants[l.n], l.event_id ORDER BY l.lead DESC, l.ord) AS copy
+                FROM (SELECT x.*, verdicts[x.n] = 'recorded' AS recorded, event_appends[x.ord + 1] IS DISTINCT FROM x.n AS lead
+                        FROM unnest(event_appends, event_ids) WITH ORDINALITY AS x (n, event_id, ord)) l) e
+       ORDER BY e.ord);
+  END IF;
+
+  positions := array_fill(NULL::bigint, ARRAY[cardinality(event_ids)]);
+  times := array_fill(NULL::timestamptz, ARRAY[cardinality(event_ids)]);
+  hashes := array_fill(NULL::bytea, ARRAY[cardinality(event_ids)]);
+  FOR ord IN 1 .. cardinality(event_ids) LOOP
+    CONTINUE WHEN NOT fresh[ord];
+    n := event_appends[ord];
+    at := array_position(held, tenants[n]);
+    next := head_positions[at] + 1;
+    -- Each field framed by its length as four bytes; where that is always the same, it is written out.
+    chained := sha256(head_hashes[at] || sha256(
+      '\x00000010' || uuid_send(tenants[n]) || '\x00000008' || int8send(next) || '\x00000010' || uuid_send(event_ids[ord])
+      || int4send(octet_length(streams[ord])) || convert_to(streams[ord], 'UTF8')
+      || int4send(octet_length(types[ord])) || convert_to(types[ord], 'UTF8') || '\x00000002' || int2send(versions[ord])
+      || '\x00000008' || timestamptz_send(occurred[ord]) || '\x00000008' || timestamptz_send(head_times[at])
+      || int4send(length(metas[ord])) || metas[ord]
+      || coalesce(int4send(length(fingerprints[ord])) || fingerprints[ord], '\x00000000')
+      || '\x00000020' || sha256(bodies[ord]) || coalesce('\x00000020' || sha256(seals[ord]), '\x00000000')));
+    head_positions[at] := next;
+    head_hashes[at] := chained;
+    positions[ord] := next;
+    times[ord] := head_times[at];
+    hashes[ord] := chained;
+    IF event_appends[ord + 1] IS DISTINCT FROM n THEN
+      found_positions[n] := next;
+    END IF;
+  END LOOP;
+
+  INSERT INTO event (tenant_id, position, stream, event_id, type, version, occurred_at, recorded_at, body, sealed, meta, fingerprint, hash)
+  SELECT tenants[x.n], x.position, x.stream, x.event_id, x.type, x.version, x.occurred_at, x.recorded_at, x.body, x.sealed, x.meta,
+         x.fingerprint, x.hash
+    FROM unnest(event_appends, positions, streams, event_ids, types, versions, occurred, times, bodies, seals, metas, fingerprints, hashes)
+         AS x (n, position, stream, event_id, type, version, occurred_at, recorded_at, body, sealed, meta, fingerprint, hash)
+   WHERE x.position IS NOT NULL;
+  UPDATE tenant_head h SET position = x.position, hash = x.hash, recorded_at = x.recorded_at
+    FROM unnest(held, head_positions, head_hashes, head_times) AS x (tenant_id, position, hash, recorded_at)
+   WHERE h.tenant_id = x.tenant_id AND h.tenant_id = ANY (held) AND h.position < x.position;
 
   IF cardinality(claim_appends) > 0 THEN
     INSERT INTO identity (tenant_id, platform, handle, contact_id)
     SELECT DISTINCT tenants[c.n], c.platform, c.handle, c.contact_id
       FROM unnest(claim_appends, platforms, handles, contacts) AS c (n, platform, handle, contact_id)
-     WHERE verdicts[c.n] = 'recorded'
+     WHERE (verdicts IS NULL OR verdicts[c.n] = 'recorded')
        AND (SELECT d.contact_id FROM identity d
              WHERE d.tenant_id = tenants[c.n] AND d.platform = c.platform AND d.handle = c.handle) IS NULL;
   END IF;
@@ -280,10 +305,13 @@ BEGIN
     INSERT INTO subject_key (tenant_id, subject_id, wrapped_key)
     SELECT DISTINCT ON (tenants[k.n], k.subject_id) tenants[k.n], k.subject_id, k.wrapped_key
       FROM unnest(key_appends, key_subjects, wrapped_keys) AS k (n, subject_id, wrapped_key)
-     WHERE verdicts[k.n] = 'recorded'
+     WHERE verdicts IS NULL OR verdicts[k.n] = 'recorded'
         ON CONFLICT DO NOTHING;
   END IF;
-  RETURN QUERY SELECT v.verdict, v.found, v.holder FROM unnest(verdicts, found, holders) AS v (verdict, found, holder);
+  IF verdicts IS NOT NULL THEN
+    found_positions := ARRAY(SELECT coalesce(found_positions[x.n], found_positions[x.first_n])
+                               FROM unnest(firsts) WITH ORDINALITY AS x (first_n, n) ORDER BY x.n);
+  END IF;
 END $$;
 
 -- For a decision that has to read first: the head of the running transaction's tenant, held to its commit.

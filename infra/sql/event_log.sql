@@ -3,8 +3,8 @@
 SELECT current_setting('app.tenant_id', true) AS was, set_config('app.tenant_id', $1, true), set_config('statement_timeout', $2, true);
 
 -- name: append
--- One verdict for each append, in their order. The function says what each verdict means.
-SELECT verdict, found_position, holder
+-- One verdict for each append, in their order: three arrays. The function says what each verdict means.
+SELECT verdicts, found_positions, holders
   FROM append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23);
 
 -- name: hold_head
