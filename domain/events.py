@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from domain import appointments, channels, contacts, nudges, touchpoints
+from domain import appointments, channels, contacts, money, nudges, referrals, ties, touchpoints
 from domain.event import NOTHING_PERSONAL, Event, Personal
 
 TYPES: dict[str, type[Event]] = {
@@ -22,6 +22,15 @@ TYPES: dict[str, type[Event]] = {
         contacts.RelationshipClosed,
         channels.ChannelOpened,
         channels.ChannelDescribed,
+        referrals.ReferralMade,
+        referrals.ReferralContacted,
+        referrals.ReferralMet,
+        referrals.ReferralWon,
+        referrals.ReferralLost,
+        referrals.ReferralThanked,
+        ties.IntroductionMade,
+        ties.TieNoted,
+        money.CurrencySettled,
         nudges.NudgeSuggested,
         nudges.NudgeAccepted,
         nudges.NudgeSnoozed,

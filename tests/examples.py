@@ -1,9 +1,10 @@
 """One valid example of each event."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
-from domain import appointments, channels, contacts, nudges, touchpoints
+from domain import appointments, channels, contacts, money, nudges, referrals, ties, touchpoints
 from domain.event import Event, Personal
 
 ANA = UUID("01990000-0000-7000-8000-00000000000a")
@@ -11,6 +12,8 @@ BEN = UUID("01990000-0000-7000-8000-00000000000b")
 COFFEE = UUID("01990000-0000-7000-8000-0000000000c0")
 NUDGE = UUID("01990000-0000-7000-8000-0000000000d0")
 LUNCH = UUID("01990000-0000-7000-8000-0000000000e0")
+REFERRAL = UUID("01990000-0000-7000-8000-0000000000e1")
+INTRODUCTION = UUID("01990000-0000-7000-8000-0000000000f0")
 NOON = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)
 
 RECORDED = touchpoints.TouchpointRecorded(
@@ -35,6 +38,9 @@ CHAMBER = channels.Channel(
 PLAN = appointments.Plan(
     starts_at=NOON, ends_at=NOON.replace(hour=13), channel="cafe", kind="meeting", contact_ids=(ANA, BEN)
 )
+_ABOUT: dict[str, Any] = {
+    "referral_id": REFERRAL, "direction": "received", "referrer_id": ANA, "prospect_id": BEN,
+}  # fmt: skip
 
 EVENTS: tuple[Event, ...] = (
     RECORDED,
@@ -52,6 +58,22 @@ EVENTS: tuple[Event, ...] = (
     contacts.RelationshipClosed(contact_id=ANA, ending="moved"),
     channels.ChannelOpened(channel=CHAMBER),
     channels.ChannelDescribed(channel=CHAMBER),
+    referrals.ReferralMade(**_ABOUT, channel="chamber", touchpoint_id=COFFEE, heat=4, source="notebook", source_id="7"),
+    referrals.ReferralContacted(**_ABOUT),
+    referrals.ReferralMet(**_ABOUT),
+    referrals.ReferralWon(**_ABOUT, value=money.Money("1250.00", "EUR")),
+    referrals.ReferralLost(**_ABOUT),
+    referrals.ReferralThanked(**_ABOUT, touchpoint_id=COFFEE),
+    ties.IntroductionMade(
+        introduction_id=INTRODUCTION,
+        contact_ids=(BEN,),
+        touchpoint_id=COFFEE,
+        introducer_id=ANA,
+        source="notebook",
+        source_id="8",
+    ),
+    ties.TieNoted(contact_ids=(ANA, BEN)),
+    money.CurrencySettled(currency="EUR"),
     nudges.NudgeSuggested(
         nudge_id=NUDGE,
         contact_id=ANA,

@@ -14,6 +14,7 @@ from infra.commands.appointments import (
 from infra.commands.channels import describe_channel
 from infra.commands.contacts import add_contact, change_contact
 from infra.commands.nudges import answer_nudge, finish_nudge
+from infra.commands.referrals import make_introduction, make_referral, note_tie, tell_outcome
 from infra.commands.touchpoints import Recorded, record_touchpoints, strike_touchpoint
 
 __all__ = [
@@ -26,12 +27,16 @@ __all__ = [
     "change_contact",
     "describe_channel",
     "finish_nudge",
+    "make_introduction",
+    "make_referral",
     "move_appointment",
+    "note_tie",
     "plan_appointment",
     "plan_appointments",
     "record_touchpoints",
     "strike_touchpoint",
     "tell_happened",
     "tell_missed",
+    "tell_outcome",
     "withdraw_appointments",
 ]

@@ -26,7 +26,7 @@ from domain.touchpoints import Reference
 from infra.commands.decisions import Decision, Done, Known, Question, decide, decide_each
 from infra.commands.touchpoints import sourced_id
 from infra.context import Context
-from infra.stored_events import Happened, Origin, keyed_id
+from infra.stored_events import Origin, keyed_id
 from infra.tenants import Tenant
 
 AT_ONCE = 100
@@ -268,18 +268,18 @@ def _question(
     )
 
 
-def _touchpoint_stream(stored: Sequence[Happened]) -> str | None:
+def _touchpoint_stream(known: Known) -> list[str]:
     """The stream of the touchpoint it became or would become."""
-    state = _folded(event for event, _ in stored)
-    return None if state is None else touchpoints.stream_of(state.touchpoint_id)
+    state = _folded(event for event, _ in known.stored)
+    return [] if state is None else [touchpoints.stream_of(state.touchpoint_id)]
 
 
 def _state(known: Known) -> Appointment | None:
     state = _folded(event for event, _ in known.stored)
-    touchpoint: touchpoints.Touchpoint | None = None
-    for event, _ in known.beside:
-        touchpoint = touchpoints.evolve(touchpoint, event)
-    return None if state is None else appointments.with_touchpoint(state, touchpoint)
+    if state is None:
+        return None
+    touchpoint = known.fold(touchpoints.evolve, of=touchpoints.stream_of(state.touchpoint_id))
+    return appointments.with_touchpoint(state, touchpoint)
 
 
 def _folded(events: Iterable[Event]) -> Appointment | None:

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
 import uuid_utils.compat as uuid_utils
 from msgspec import Struct
+from msgspec.structs import replace
 
-from domain import channels, events
+from domain import channels, events, money
 from domain.channels import ChannelOpened
-from domain.errors import Conflict, Erased, NotFound, NotUnderstood, Refused, Stale
+from domain.errors import Conflict, Erased, NotFound, Refused, Stale
 from domain.event import Event
+from domain.money import CurrencySettled
 from domain.touchpoints import Named, Reference, TouchpointRecorded, check_reference
 from infra import sealing
 from infra.commands.people import Person, Room, named
@@ -26,16 +29,16 @@ State = TypeVar("State")
 
 
 class Known(Struct, frozen=True):
-    """What a decision is made from: its stream so far, the people it asked for, in order, and the stream beside it."""
+    """What a decision is made from: its stream so far, the people it asked for, in order, and streams it reads too."""
 
     stored: Sequence[Happened]
     people: tuple[UUID, ...] = ()
-    beside: Sequence[Happened] = ()
+    beside: Mapping[str, Sequence[Happened]] = {}
 
-    def fold(self, evolve: Callable[[State | None, Event], State | None]) -> State | None:
-        """The state of the stream; None for a stream nobody wrote to."""
+    def fold(self, evolve: Callable[[State | None, Event], State | None], *, of: str | None = None) -> State | None:
+        """The state of the stream, or of one beside it; None for a stream nobody wrote to."""
         state: State | None = None
-        for event, _ in self.stored:
+        for event, _ in self.stored if of is None else self.beside[of]:
             state = evolve(state, event)
         return state
 
@@ -50,13 +53,19 @@ class Decision(Struct, frozen=True):
     occurred_at: datetime | None = None
 
 
+def nothing(known: Known) -> Iterable[str]:
+    """Most decisions read one stream."""
+    return ()
+
+
 class Question(Struct, frozen=True):
     """One decision to be made: on which stream, by what, for which command.
 
     `event_id` becomes the lead event's: the same one with the same command is a duplicate and decides nothing again.
     `people` are checked, looked up and, where nobody knows them, opened by the decision's own append; `fields` says
-    where each stands in the command. `expected_position` guards an edit made on a stale page. `beside` says of the
-    stream so far which other one the decision has to know too.
+    where each stands in the command. `beside` names further streams the decision reads; of several decided at once none
+    may read what another writes. `id_from` is where the caller named the id. `expected_position` guards an edit made
+    on a stale page.
     """
 
     stream: str
@@ -65,8 +74,9 @@ class Question(Struct, frozen=True):
     event_id: UUID
     people: tuple[Reference, ...] = ()
     fields: tuple[str, ...] = ()
+    beside: Callable[[Known], Iterable[str]] = nothing
+    id_from: str = "Idempotency-Key"
     expected_position: int | None = None
-    beside: Callable[[Sequence[Happened]], str | None] | None = None
 
 
 class Done(Struct, frozen=True):
@@ -143,7 +153,8 @@ async def _repeats(connection: Connection, tenant: Tenant, asked: Mapping[int, _
 
 def _repeat(one: _Asked, row: asyncpg.Record) -> Done | Refused:
     if row["fingerprint"] != one.fingerprint:
-        return Conflict("this Idempotency-Key was used before, with other content", field="Idempotency-Key")
+        field = one.question.id_from
+        return Conflict(f"this {field} was used before, with other content", field=field)
     return Done(row["position"], duplicate=True, lead=events.understood(row["type"], row["version"], row["body"]))
 
 
@@ -158,27 +169,29 @@ async def _decide_fresh(
     room = Room(context, tenant)
     await room.look_up(connection, _everybody(fresh.values()))
     stored = await read_streams(context, tenant, connection, [one.question.stream for one in fresh.values()])
-    also = {n: stream for n, one in fresh.items() if (stream := _beside_stream(one.question, stored)) is not None}
-    if also:
-        stored |= await read_streams(context, tenant, connection, list(also.values()))
     now = datetime.now(UTC)
     results: dict[int, Done | Refused] = {}
-    decided: dict[int, tuple[_Asked, Decision, list[Person]]] = {}
+    met: dict[int, tuple[list[Person], Known]] = {}
     for n, one in fresh.items():
         try:
             people = _people(one, room, now)
-            decision = one.question.decision(
-                Known(
-                    understood(stored[one.question.stream]),
-                    tuple(person.contact_id for person in people),
-                    understood(stored[also[n]]) if n in also else (),
-                )
-            )
+            stream = understood(stored[one.question.stream])
+            met[n] = people, Known(stream, tuple(person.contact_id for person in people))
+        except Refused as refusal:
+            results[n] = refusal
+    beside = {n: list(fresh[n].question.beside(known)) for n, (_, known) in met.items()}
+    further = list(chain.from_iterable(beside.values()))
+    more = await read_streams(context, tenant, connection, further) if further else {}
+    decided: dict[int, tuple[_Asked, Decision, list[Person]]] = {}
+    for n, (people, known) in met.items():
+        try:
+            streams = {stream: understood(more[stream]) for stream in beside[n]}
+            decision = fresh[n].question.decision(replace(known, beside=streams))
         except Refused as refusal:
             results[n] = refusal
             continue
         if decision.events:
-            decided[n] = one, decision, people
+            decided[n] = fresh[n], decision, people
         else:
             results[n] = Done(position)
     subjects = {who for _, decision, _ in decided.values() for event in decision.events for who in event.subjects}
@@ -193,12 +206,6 @@ async def _decide_fresh(
     for n, verdict in zip(appends, verdicts, strict=True):
         results[n] = _outcome(verdict, decided[n][1].events[-1])
     return results
-
-
-def _beside_stream(question: Question, stored: Mapping[str, list[Happened] | NotUnderstood]) -> str | None:
-    """The other stream the question has to know, told by its own where that is understood."""
-    found = stored[question.stream]
-    return None if question.beside is None or isinstance(found, NotUnderstood) else question.beside(found)
 
 
 def _everybody(asked: Iterable[_Asked]) -> list[tuple[Named, Reference]]:
@@ -262,6 +269,8 @@ def _beside(event: Event) -> UUID:
             return channels.opening_id(channel.slug)
         case TouchpointRecorded(touchpoint_id=touchpoint_id):
             return touchpoint_id
+        case CurrencySettled():
+            return money.SETTLED_ID
         case _:
             return uuid_utils.uuid7()
 
