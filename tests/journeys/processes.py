@@ -1,4 +1,4 @@
-"""Rapport as its users run it, for tests that kill it: `rapport up` with all its processes, on an empty data folder."""
+"""Rapport as its users run it, for tests that kill it: `rapport up` on an empty data folder; a fleet of processes."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from inspect import isawaitable
 from pathlib import Path
@@ -24,7 +24,8 @@ from infra import embedded, settings
 from infra.data_folder import DataFolder
 from infra.settings import Settings
 from services import supervisor
-from tests.conftest import temporary_folder
+from tests.conftest import Database, Servers, migrated, temporary_folder
+from tests.road import encoded_master_key
 
 PROJECT = Path(__file__).parents[2]
 RAPPORT = [sys.executable, "-m", "services.cli"]
@@ -81,13 +82,7 @@ class Up:
 
     async def command(self, *words: str) -> Done:
         """Another `rapport` command on the same data folder."""
-        running = await asyncio.create_subprocess_exec(
-            *RAPPORT, *words, "--data", str(self.data.root), cwd=PROJECT, env=ENVIRONMENT,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await asyncio.wait_for(running.communicate(), PATIENCE)
-        assert running.returncode is not None
-        return Done(running.returncode, out.decode(), err.decode())
+        return await run([*words, "--data", str(self.data.root)], ENVIRONMENT)
 
     def settings(self) -> Settings:
         """As its API and its worker have them."""
@@ -124,14 +119,7 @@ class Up:
 
     async def answering(self) -> None:
         """Wait until the API answers: its process is there a while before."""
-
-        async def answers() -> bool:
-            with suppress(httpx.TransportError):
-                return (await client.get("/health/ready")).is_success
-            return False
-
-        async with httpx.AsyncClient(base_url=self.address, timeout=5) as client:
-            await until(answers)
+        await until(lambda: answers(self.address))
 
     def family(self) -> list[psutil.Process]:
         """Every process that has to do with this data folder and is not a zombie."""
@@ -158,6 +146,90 @@ class Up:
         with suppress(OSError, RedisError):
             async with Redis.from_url(self.told["redis_url"]) as valkey:
                 await valkey.flushall()
+
+
+class Fleet:
+    """Processes of Rapport on one database of somebody's own servers, each by its own command, without a supervisor."""
+
+    def __init__(self, database: Database, servers: Servers, data: DataFolder) -> None:
+        self.database = database
+        self.data = data
+        self.environment = {
+            **ENVIRONMENT,
+            "RAPPORT_DATA": str(data.root),
+            "RAPPORT_DATABASE_URL": database.app_url,
+            "RAPPORT_REDIS_URL": servers.redis_url,
+            "RAPPORT_MASTER_KEY": encoded_master_key(),
+        }
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *words: str, **variables: str) -> subprocess.Popen[bytes]:
+        """A process that goes on; what it says is in the folder of logs."""
+        with (self.data.root / f"{'-'.join(words)}-{len(self.processes)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [*RAPPORT, *words], cwd=PROJECT, env={**self.environment, **variables},
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    async def start_api(self, **variables: str) -> tuple[subprocess.Popen[bytes], str]:
+        """An API that answers, and where."""
+        port = free_port()
+        process, address = self.start("api", RAPPORT_PORT=str(port), **variables), f"http://127.0.0.1:{port}"
+        await until(lambda: process.poll() is not None or answers(address))
+        assert process.poll() is None, self.said()
+        return process, address
+
+    def said(self) -> str:
+        """The logs of all of them."""
+        return "\n".join(log.read_text() for log in sorted(self.data.root.glob("*.log")))
+
+    async def command(self, *words: str, **variables: str) -> Done:
+        """A command that ends."""
+        return await run(words, {**self.environment, **variables})
+
+    @asynccontextmanager
+    async def superuser(self) -> AsyncIterator[asyncpg.Connection]:
+        connection = await asyncpg.connect(self.database.admin_url, server_settings={"search_path": "rapport"})
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    def end(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@asynccontextmanager
+async def fleet(servers: Servers) -> AsyncIterator[Fleet]:
+    """On a fresh database."""
+    async with migrated(servers) as database:
+        with temporary_folder() as data:
+            ships = Fleet(database, servers, data)
+            try:
+                yield ships
+            finally:
+                ships.end()
+
+
+async def run(words: Sequence[str], environment: Mapping[str, str]) -> Done:
+    """A `rapport` command, to its end."""
+    running = await asyncio.create_subprocess_exec(
+        *RAPPORT, *words, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(running.communicate(), PATIENCE)
+    assert running.returncode is not None
+    return Done(running.returncode, out.decode(), err.decode())
+
+
+async def answers(address: str) -> bool:
+    async with httpx.AsyncClient(base_url=address, timeout=5) as client:
+        with suppress(httpx.TransportError):
+            return (await client.get("/health/ready")).is_success
+    return False
 
 
 @asynccontextmanager
