@@ -7,8 +7,10 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain import strength
+from domain import rhythm, strength
 from domain.channels import Realm, by_table
+from domain.contacts import Ending, Often
+from domain.rhythm import Away, Rhythm
 from domain.strength import Assessment, Strength
 from domain.touches import Touch
 
@@ -38,10 +40,21 @@ class Relationship(Struct, frozen=True):
     last_touch_at: datetime | None = None
 
 
+class Told(Struct, frozen=True):
+    """What the owner says of a relationship and no touch shows."""
+
+    how_often: Often | None = None
+    closed: Ending | None = None
+
+
 class Picture(Struct, frozen=True):
-    """A relationship as seen on a day: strength, half by facts ever, and the decayed points online."""
+    """A relationship as seen on a day: strength, rhythm, half by facts ever, and the decayed points online.
+
+    No rhythm where there was no contact day, or where the relationship was closed.
+    """
 
     assessment: Assessment
+    rhythm: Rhythm | None
     half: Half
     met_at: datetime | None
     first_touch_at: datetime | None
@@ -51,6 +64,7 @@ class Picture(Struct, frozen=True):
 
 
 NOBODY_YET = Relationship()
+NOTHING_TOLD = Told()
 
 
 def day_of(instant: datetime) -> int:
@@ -86,14 +100,18 @@ def _with_facts(relationship: Relationship, experiences: list[Experience]) -> Re
     return replace(relationship, channels=dict(sorted(channels.items())), last_touch_at=last)
 
 
-def picture(relationship: Relationship, realms: Mapping[str, Realm], day: int) -> Picture:
+def picture(
+    relationship: Relationship, realms: Mapping[str, Realm], day: int, *, told: Told = NOTHING_TOLD, away: Away = ()
+) -> Picture:
     """As seen on a UTC day, or on the day of the last touch when that lies ahead. Unopened channels: by the table."""
-    assessment = strength.evaluate(relationship.strength, max(day, last_day(relationship)))
+    day = max(day, last_day(relationship))
+    assessment = strength.evaluate(relationship.strength, day)
     firsts = {slug: presence.first_at for slug, presence in relationship.channels.items()}
     physical = [at for slug, at in firsts.items() if realm_of(slug, realms) == "physical"]
     virtual = [at for slug, at in firsts.items() if realm_of(slug, realms) == "virtual"]
     return Picture(
         assessment=assessment,
+        rhythm=rhythm_at(relationship.strength, day, stage=assessment.stage, told=told, away=away),
         half=half_of(virtual=bool(virtual), physical=bool(physical)),
         met_at=min(physical, default=None),
         first_touch_at=min(firsts.values(), default=None),
@@ -103,6 +121,12 @@ def picture(relationship: Relationship, realms: Mapping[str, Realm], day: int) -
         ),
         touchpoints=sum(presence.touchpoints for presence in relationship.channels.values()),
     )
+
+
+def rhythm_at(state: Strength, day: int, *, stage: int, told: Told, away: Away = ()) -> Rhythm | None:
+    if told.closed is not None:
+        return None
+    return rhythm.at(state, day, stage=stage, often=told.how_often, away=away)
 
 
 def last_day(relationship: Relationship) -> int:

@@ -168,7 +168,7 @@ def evaluate(state: Strength, day: int, *, weights: Weights = STANDARD) -> Asses
     """The strength at the end of a UTC day (days since 1970-01-01) that is not before the state's last day."""
     if state.cell is not None and day < state.cell.day:
         raise ValueError("this state knows later touches: fold those up to the day asked for")
-    closed = _close(state, weights)
+    closed = settled(state, weights)
     stage = _stage_in_silence(closed, day, weights)
     return _assessment(
         closed, _fading(day - closed.through, weights.half_lives), read(closed, day, weights=weights), stage
@@ -177,7 +177,7 @@ def evaluate(state: Strength, day: int, *, weights: Weights = STANDARD) -> Asses
 
 def read(state: Strength, day: int, *, weights: Weights = STANDARD) -> Reading:
     """The unrounded components at the end of a UTC day that is not before the state's last day."""
-    closed = _close(state, weights)
+    closed = settled(state, weights)
     return _read(closed.sums, closed.record, _fading(day - closed.through, weights.half_lives), day)
 
 
@@ -186,11 +186,11 @@ def _join(state: Strength, cell: Cell, weights: Weights) -> Strength:
         return Strength(through=cell.day, cell=cell)
     if state.cell.day == cell.day:
         return replace(state, cell=merged(state.cell, cell))
-    closed = _close(state, weights)
+    closed = settled(state, weights)
     return Strength(closed.through, closed.sums, closed.record, closed.stage, cell)
 
 
-def _close(state: Strength, weights: Weights) -> Strength:
+def settled(state: Strength, weights: Weights) -> Strength:
     """The open day folded into the sums, with the stage it ended in."""
     cell = state.cell
     if cell is None:

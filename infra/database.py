@@ -87,11 +87,20 @@ async def enter(connection: Connection, tenant_id: UUID, *, seconds: int) -> Non
 
 
 class Queries:
-    """The named statements of one file of SQL: `-- name: x` starts one; read as attributes."""
+    """The named statements of one file of SQL: `-- name: x` starts one; read as attributes.
+
+    `-- part: x` starts what several of them have in common: it stands in them as {x}.
+    """
 
     def __init__(self, text: str) -> None:
-        parts = re.split(r"^-- name: (\w+)\s*$", text, flags=re.MULTILINE)[1:]
-        self._statements: dict[str, str] = dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))
+        found = re.split(r"^-- (name|part): (\w+)\s*$", text, flags=re.MULTILINE)[1:]
+        blocks = [(kind, name, body.strip()) for kind, name, body in zip(*[iter(found)] * 3, strict=True)]
+        parts = {name: body for kind, name, body in blocks if kind == "part"}
+        self._statements: dict[str, str] = {
+            name: re.sub(r"\{(\w+)\}", lambda place: parts[place[1]], body)
+            for kind, name, body in blocks
+            if kind == "name"
+        }
 
     def __getattr__(self, name: str) -> str:
         try:

@@ -38,9 +38,11 @@ def contacts(console: Console, rows: Iterable[ContactRow], time_zone: str) -> No
     table.add_column("strength", justify="right")
     for heading in ("person", "stage", "known", "last touch"):
         table.add_column(heading, no_wrap=heading != "person")
+    table.add_column("rhythm")
     for row in rows:
         last = day(row.last_touch_at, time_zone)
-        table.add_row(f"{row.strength:.1f}", escape(title(row)), STAGES[row.stage], HALVES[row.half], last)
+        beat = "" if row.rhythm is None else row.rhythm.in_words
+        table.add_row(f"{row.strength:.1f}", escape(title(row)), STAGES[row.stage], HALVES[row.half], last, beat)
     console.print(table)
 
 

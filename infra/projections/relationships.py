@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from domain import relationships
 from domain.channels import ChannelDescribed, ChannelOpened, Realm
-from domain.contacts import ContactAdded
-from domain.relationships import NOBODY_YET, Experience, Relationship, day_of
+from domain.contacts import ContactAdded, RelationshipClosed, RelationshipStated
+from domain.relationships import NOBODY_YET, NOTHING_TOLD, Experience, Relationship, Told, day_of
+from domain.rhythm import Rhythm
 from domain.strength import OutOfOrder, Strength
 from domain.touches import Touch
 from domain.touchpoints import TouchpointRecorded, TouchpointStruck
@@ -20,9 +21,12 @@ from infra.projection import Batch, Projection, Stored
 from infra.projections import network, timeline
 
 RESCORED_AT_ONCE = 2_000
+# What a row shows of its state. Rows of an older number are looked at again with the next scores.
+SHOWS = 1
 _STRENGTH = msgspec.msgpack.Decoder(Strength)
 _FACTS = msgspec.msgpack.Decoder(dict[str, relationships.Presence])
 _PACK = msgspec.msgpack.Encoder()
+_RHYTHM = msgspec.msgpack.Decoder(Rhythm)
 
 
 class Kept(Struct, frozen=True):
@@ -33,7 +37,7 @@ class Kept(Struct, frozen=True):
 
 
 class News(Struct, frozen=True):
-    """What an event is to one contact: a touch, a strike, or neither where it was only added."""
+    """What an event is to one contact: a touch, a strike, or neither: it was added, or something was told of it."""
 
     position: int
     experience: Experience | None = None
@@ -78,7 +82,7 @@ def _news(events: Iterable[Stored]) -> dict[UUID, list[News]]:
     news: dict[UUID, list[News]] = {}
     for stored in events:
         match stored.event:
-            case ContactAdded(contact_id=who):
+            case ContactAdded(contact_id=who) | RelationshipStated(contact_id=who) | RelationshipClosed(contact_id=who):
                 news.setdefault(who, []).append(News(stored.position))
             case TouchpointRecorded() as fact:
                 one = News(stored.position, Experience(_touch(fact, stored.occurred_at), stored.occurred_at))
@@ -133,39 +137,65 @@ async def _fold_again(connection: Connection, batch: Batch, contact_ids: set[UUI
 async def _store(connection: Connection, batch: Batch, changed: Mapping[UUID, Kept]) -> None:
     if not changed:
         return
-    realms = await network.realms(connection, batch.tenant_id)
-    rows = [(*_row(who, one.relationship, realms, batch.now), one.folded_to) for who, one in sorted(changed.items())]
+    await _write(connection, batch.tenant_id, batch.build, changed, day_of(batch.now))
+
+
+async def _write(connection: Connection, tenant_id: UUID, build: int, kept: Mapping[UUID, Kept], day: int) -> None:
+    realms = await network.realms(connection, tenant_id)
+    told = await _told(connection, tenant_id, list(kept))
+    rows = [
+        (*_row(who, one.relationship, realms, day, told.get(who, NOTHING_TOLD)), one.folded_to)
+        for who, one in sorted(kept.items())
+    ]
     columns = map(list, zip(*rows, strict=True))
-    await connection.execute(queries("relationships").store, batch.tenant_id, batch.build, *columns)
+    await connection.execute(queries("relationships").store, tenant_id, build, SHOWS, *columns)
 
 
-def _row(who: UUID, state: Relationship, realms: Mapping[str, Realm], now: datetime) -> tuple[object, ...]:
-    day = day_of(now)
-    seen = relationships.picture(state, realms, day)
+async def _told(connection: Connection, tenant_id: UUID, contact_ids: list[UUID]) -> dict[UUID, Told]:
+    rows = await connection.fetch(queries("relationships").told, tenant_id, contact_ids)
+    return {row["contact_id"]: Told(row["how_often"], row["closed"]) for row in rows}
+
+
+def _row(who: UUID, state: Relationship, realms: Mapping[str, Realm], day: int, told: Told) -> tuple[object, ...]:
+    seen = relationships.picture(state, realms, day, told=told)
+    beat = seen.rhythm
     return (
         who, _PACK.encode(state.strength), _PACK.encode(state.channels), "\n".join(state.channels), seen.touchpoints,
         seen.assessment.score, seen.assessment.stage, seen.half, seen.met_at, seen.first_touch_at, seen.last_touch_at,
         seen.online_points, seen.assessment.given, seen.assessment.received, day,
+        *((None,) * 4 if beat is None else (_PACK.encode(beat), beat.status, beat.ratio, beat.trend)),
     )  # fmt: skip
+
+
+def unpack_rhythm(packed: bytes | None) -> Rhythm | None:
+    return None if packed is None else _RHYTHM.decode(packed)
 
 
 async def rescore(connection: Connection, tenant_id: UUID, build: int, *, now: datetime) -> int:
     """Bring up to 2,000 stored pictures to the current UTC day; how many they were. The caller holds the checkpoint."""
-    rows = await connection.fetch(queries("relationships").aged, tenant_id, build, day_of(now), RESCORED_AT_ONCE)
+    day = day_of(now)
+    rows = await connection.fetch(queries("relationships").aged, tenant_id, build, day, SHOWS, RESCORED_AT_ONCE)
     if rows:
-        realms = await network.realms(connection, tenant_id)
-        fresh = [(*_row(row["contact_id"], _unpacked(row), realms, now), row["folded_to"]) for row in rows]
-        columns = map(list, zip(*fresh, strict=True))
-        await connection.execute(queries("relationships").store, tenant_id, build, *columns)
+        kept = {row["contact_id"]: Kept(_unpacked(row), row["folded_to"]) for row in rows}
+        await _write(connection, tenant_id, build, kept, day)
     return len(rows)
 
 
 PROJECTION = Projection(
     name="relationships",
     types=frozenset(
-        {ContactAdded.TYPE, TouchpointRecorded.TYPE, TouchpointStruck.TYPE, ChannelOpened.TYPE, ChannelDescribed.TYPE}
+        event.TYPE
+        for event in (
+            ContactAdded,
+            RelationshipStated,
+            RelationshipClosed,
+            TouchpointRecorded,
+            TouchpointStruck,
+            ChannelOpened,
+            ChannelDescribed,
+        )
     ),
     tables=("relationship",),
     apply=apply,
-    follows=("timeline", "network"),
+    follows=("contacts", "timeline", "network"),
 )

@@ -33,12 +33,12 @@ UPDATE contact SET known_since = $4, how_often = $5, how_close = $6, stated_by =
 INSERT INTO contact_interest (tenant_id, build, contact_id, topic, learned_at, in_confidence, noted_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING;
 
--- name: page_by_strength
--- Filters are off where NULL. $9 and $10 are the last row of the page before.
+-- part: picked
+-- Filters are off where NULL. $10 and $11 are the last row of the page before; each order below ends in its own index.
 SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at,
-       r.first_touch_at, r.last_touch_at, r.scored_day
+       r.first_touch_at, r.last_touch_at, r.scored_day, r.rhythm, r.silence_ratio, lower(coalesce(c.name, '')) AS sort_name
   FROM relationship r JOIN contact c ON c.tenant_id = r.tenant_id AND c.build = live_build('contacts') AND c.contact_id = r.contact_id
- WHERE r.tenant_id = $1 AND r.build = live_build('relationships')
+ WHERE r.tenant_id = $1 AND c.tenant_id = $1 AND r.build = live_build('relationships')
    AND ($2::text IS NULL OR c.name ILIKE $2 OR EXISTS (
         SELECT FROM contact_identity i WHERE i.tenant_id = c.tenant_id AND i.build = c.build AND i.contact_id = c.contact_id AND i.handle ILIKE $2))
    AND ($3::smallint IS NULL OR r.stage = $3)
@@ -46,44 +46,36 @@ SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, 
    AND ($5::text IS NULL OR r.channels @> ARRAY[$5])
    AND ($6::timestamptz IS NULL OR r.last_touch_at IS NULL OR r.last_touch_at <= $6)
    AND ($7::float8 IS NULL OR r.score >= $7)
-   AND ($9::float8 IS NULL OR (-r.score, r.contact_id) > (-$9, $10::uuid))
- ORDER BY r.score DESC, r.contact_id LIMIT $8;
+   AND ($8::text IS NULL OR r.rhythm_status = $8)
+
+-- name: page_by_strength
+{picked}
+   AND r.score <= coalesce($10::float8, 'Infinity') AND ($10 IS NULL OR r.score < $10 OR r.contact_id > $11::uuid)
+ ORDER BY r.score DESC, r.contact_id LIMIT $9;
 
 -- name: page_by_name
-SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at,
-       r.first_touch_at, r.last_touch_at, r.scored_day, lower(coalesce(c.name, '')) AS sort_name
-  FROM relationship r JOIN contact c ON c.tenant_id = r.tenant_id AND c.build = live_build('contacts') AND c.contact_id = r.contact_id
- WHERE r.tenant_id = $1 AND r.build = live_build('relationships')
-   AND ($2::text IS NULL OR c.name ILIKE $2 OR EXISTS (
-        SELECT FROM contact_identity i WHERE i.tenant_id = c.tenant_id AND i.build = c.build AND i.contact_id = c.contact_id AND i.handle ILIKE $2))
-   AND ($3::smallint IS NULL OR r.stage = $3)
-   AND ($4::text IS NULL OR r.half = $4)
-   AND ($5::text IS NULL OR r.channels @> ARRAY[$5])
-   AND ($6::timestamptz IS NULL OR r.last_touch_at IS NULL OR r.last_touch_at <= $6)
-   AND ($7::float8 IS NULL OR r.score >= $7)
-   AND ($9::text IS NULL OR (lower(coalesce(c.name, '')), r.contact_id) > ($9, $10::uuid))
- ORDER BY lower(coalesce(c.name, '')), r.contact_id LIMIT $8;
+{picked}
+   AND (lower(coalesce(c.name, '')), c.contact_id) > (coalesce($10::text, ''), coalesce($11, '00000000-0000-0000-0000-000000000000'::uuid))
+ ORDER BY lower(coalesce(c.name, '')), c.contact_id LIMIT $9;
 
 -- name: page_by_last_touch
 -- Those never touched come last.
-SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at,
-       r.first_touch_at, r.last_touch_at, r.scored_day
-  FROM relationship r JOIN contact c ON c.tenant_id = r.tenant_id AND c.build = live_build('contacts') AND c.contact_id = r.contact_id
- WHERE r.tenant_id = $1 AND r.build = live_build('relationships')
-   AND ($2::text IS NULL OR c.name ILIKE $2 OR EXISTS (
-        SELECT FROM contact_identity i WHERE i.tenant_id = c.tenant_id AND i.build = c.build AND i.contact_id = c.contact_id AND i.handle ILIKE $2))
-   AND ($3::smallint IS NULL OR r.stage = $3)
-   AND ($4::text IS NULL OR r.half = $4)
-   AND ($5::text IS NULL OR r.channels @> ARRAY[$5])
-   AND ($6::timestamptz IS NULL OR r.last_touch_at IS NULL OR r.last_touch_at <= $6)
-   AND ($7::float8 IS NULL OR r.score >= $7)
-   AND ($9::timestamptz IS NULL OR (coalesce(r.last_touch_at, '-infinity'), r.contact_id) < ($9, $10::uuid))
- ORDER BY coalesce(r.last_touch_at, '-infinity') DESC, r.contact_id DESC LIMIT $8;
+{picked}
+   AND (coalesce(r.last_touch_at, '-infinity'), r.contact_id)
+       < (coalesce($10::timestamptz, 'infinity'), coalesce($11, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+ ORDER BY coalesce(r.last_touch_at, '-infinity') DESC, r.contact_id DESC LIMIT $9;
+
+-- name: page_by_silence
+-- The longest silence in its own rhythm first; those without a rhythm come last.
+{picked}
+   AND coalesce(r.silence_ratio, -1) <= coalesce($10::float8, 'Infinity')
+   AND ($10 IS NULL OR coalesce(r.silence_ratio, -1) < $10 OR r.contact_id > $11::uuid)
+ ORDER BY coalesce(r.silence_ratio, -1) DESC, r.contact_id LIMIT $9;
 
 -- name: one
 -- `stream_position` is of the contact's last fact that this answer shows, not of the last there is.
 SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, c.known_since, c.how_often, c.how_close, c.stated_by, c.stated_at,
-       c.within_reach, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at, r.first_touch_at, r.last_touch_at, r.scored_day,
+       c.within_reach, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at, r.first_touch_at, r.last_touch_at, r.scored_day, r.rhythm,
        (SELECT max(e.position) FROM event e
           JOIN checkpoint p ON p.tenant_id = e.tenant_id AND p.process = 'contacts' AND p.live AND p.position >= e.position
          WHERE e.tenant_id = c.tenant_id AND e.stream = 'contact-' || c.contact_id) AS stream_position
@@ -101,3 +93,8 @@ SELECT topic, learned_at, in_confidence, noted_at FROM contact_interest
 
 -- name: exists
 SELECT EXISTS (SELECT FROM contact WHERE tenant_id = $1 AND build = live_build('contacts') AND contact_id = $2);
+
+-- name: standing
+-- What the owner had told of the relationship by an instant.
+SELECT CASE WHEN stated_at <= $3 THEN how_often END AS how_often, closed FROM contact
+ WHERE tenant_id = $1 AND build = live_build('contacts') AND contact_id = $2;

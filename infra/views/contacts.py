@@ -11,16 +11,19 @@ from msgspec.structs import asdict
 from domain.contacts import Close, Ending, Often, Relation, Within
 from domain.errors import NotFound
 from domain.relationships import Half, day_start
+from domain.rhythm import Status
 from domain.strength import STAGES
 from domain.touchpoints import About, Act, Direction, Kind, TouchpointRecorded
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
+from infra.projections.relationships import unpack_rhythm
 from infra.stored_events import decoded
 from infra.tenants import Tenant
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
+from infra.views.rhythm import RhythmView, told
 
-Sort = Literal["strength", "name", "last_touch"]
+Sort = Literal["strength", "name", "last_touch", "silence"]
 Stage = Literal["named_only", "by_sight", "acquaintance", "familiar", "ally", "advocate"]
 READS = ("contacts", "relationships")
 
@@ -51,6 +54,7 @@ class ContactRow(Struct, frozen=True, kw_only=True):
     """A contact in a list. `strength` is 0 to 100 and, with stage, as of `scored_at`, the start of a UTC day.
 
     `half` is by facts ever; `met_at` is the first touch in person; `closed` says why no nudge will come again.
+    `rhythm`, of the same day, is null for somebody never in touch and for a closed relationship.
     """
 
     id: UUID
@@ -68,6 +72,7 @@ class ContactRow(Struct, frozen=True, kw_only=True):
     first_touch_at: Instant | None
     last_touch_at: Instant | None
     scored_at: Instant
+    rhythm: RhythmView | None
     closed: Ending | None
 
 
@@ -106,7 +111,7 @@ class Moment(Struct, frozen=True, kw_only=True):
 
 
 class Filter(Struct, frozen=True, kw_only=True):
-    """Which contacts: `q` in name or handle, `quiet_days` without a touch, `min_strength` of 100."""
+    """Which contacts: `q` in name or handle, `quiet_days` without a touch, `min_strength` of 100, rhythm `status`."""
 
     q: str | None = None
     stage: Stage | None = None
@@ -114,6 +119,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     channel: str | None = None
     quiet_days: int | None = None
     min_strength: float | None = None
+    status: Status | None = None
 
 
 async def page(
@@ -145,12 +151,11 @@ def _conditions(which: Filter) -> tuple[object, ...]:
         None if which.q is None else "%" + which.q.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
     )
     stage = None if which.stage is None else STAGES.index(which.stage)
-    return like, stage, which.half, which.channel, quiet_since, which.min_strength
+    return like, stage, which.half, which.channel, quiet_since, which.min_strength, which.status
 
 
 def _sort_keys(sort: Sort, given: str | None) -> tuple[object, object]:
-    types = {"strength": tuple[float, UUID], "name": tuple[str, UUID], "last_touch": tuple[datetime | None, UUID]}
-    keys = keys_of(given, types[sort])
+    keys = keys_of(given, KEYS[sort])
     if keys is None:
         return None, None
     if sort == "last_touch" and keys[0] is None:
@@ -159,6 +164,12 @@ def _sort_keys(sort: Sort, given: str | None) -> tuple[object, object]:
 
 
 NEVER = datetime.min.replace(tzinfo=UTC)
+KEYS: dict[Sort, type[tuple[object, UUID]]] = {
+    "strength": tuple[float, UUID],
+    "name": tuple[str, UUID],
+    "last_touch": tuple[datetime | None, UUID],
+    "silence": tuple[float, UUID],
+}
 
 
 def _sort_key(sort: Sort, row: asyncpg.Record) -> object:
@@ -169,6 +180,8 @@ def _sort_key(sort: Sort, row: asyncpg.Record) -> object:
             return row["sort_name"]
         case "last_touch":
             return row["last_touch_at"]
+        case "silence":
+            return -1.0 if row["silence_ratio"] is None else row["silence_ratio"]
 
 
 async def identities(connection: Connection, tenant_id: UUID, contact_ids: list[UUID]) -> dict[UUID, list[Identity]]:
@@ -195,6 +208,7 @@ def _row(row: asyncpg.Record, known: list[Identity]) -> ContactRow:
         first_touch_at=row["first_touch_at"],
         last_touch_at=row["last_touch_at"],
         scored_at=day_start(row["scored_day"] or 0),
+        rhythm=told(unpack_rhythm(row["rhythm"])),
         closed=row["closed"],
     )
 

@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from domain import strength
 from domain.errors import NotFound
-from domain.relationships import day_of
+from domain.relationships import Told, day_of, rhythm_at
 from domain.touches import Touch
 from infra.context import Context
 from infra.database import in_tenant, queries
@@ -17,6 +17,7 @@ from infra.tenants import Tenant
 from infra.views.contacts import Stage, stage_of
 from infra.views.freshness import reached
 from infra.views.pages import Instant
+from infra.views.rhythm import RhythmView, told
 
 TOO_EARLY = 3
 
@@ -45,6 +46,7 @@ class StrengthView(Struct, frozen=True, kw_only=True):
 
     `scored_at` is the instant asked; the model looks at its UTC day.
     `held` says why the score may not rise yet. `early`: fewer than three contact days, too little to go by.
+    `rhythm` is null for somebody never in touch and for a closed relationship.
     """
 
     contact_id: UUID
@@ -58,6 +60,7 @@ class StrengthView(Struct, frozen=True, kw_only=True):
     given: float
     received: float
     early: bool
+    rhythm: RhythmView | None
     position: int
 
 
@@ -68,12 +71,15 @@ async def explained(
     at = true_at or datetime.now(UTC)
     position = await reached(context, tenant, ("contacts", "timeline"), after)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
-        if not await connection.fetchval(queries("contacts").exists, tenant.tenant_id, contact_id):
+        known = await connection.fetchrow(queries("contacts").standing, tenant.tenant_id, contact_id, at)
+        if known is None:
             raise NotFound("there is no such contact")
         rows = await connection.fetch(queries("timeline").touches_until, tenant.tenant_id, contact_id, true_at)
     touches = {row["touchpoint_id"]: touch_of(row) for row in rows}
     day = max([day_of(at), *(touch.day for touch in touches.values())])
-    seen = strength.evaluate(strength.fold(touches.values()), day)
+    state = strength.fold(touches.values())
+    seen = strength.evaluate(state, day)
+    standing = Told(known["how_often"], known["closed"])
     weighing = strength.weigh_touches(touches.values(), day)
     happened = {row["touchpoint_id"]: row for row in rows}
     return StrengthView(
@@ -91,6 +97,7 @@ async def explained(
         given=round(seen.given, 3),
         received=round(seen.received, 3),
         early=seen.contact_days < TOO_EARLY,
+        rhythm=told(rhythm_at(state, day, stage=seen.stage, told=standing)),
         position=position,
     )
 

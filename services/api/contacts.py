@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from domain.contacts import AddContact, ChangeContact
 from domain.relationships import Half
+from domain.rhythm import Status
 from infra import commands
 from infra.context import Context
 from infra.stored_events import Origin
@@ -61,15 +62,24 @@ class ContactController(Controller):
         min_strength: Annotated[
             float | None, QueryParameter(ge=0, le=100, description="At least this strong, of 100.")
         ] = None,
+        status: Annotated[
+            Status | None, QueryParameter(description="By where the silence stands in the relationship's own rhythm.")
+        ] = None,
         sort: Annotated[
-            Sort, QueryParameter(description="Strongest first, by name, or last touched first.")
+            Sort,
+            QueryParameter(
+                description="Strongest first, by name, last touched first, or longest silent in their own rhythm first."
+            ),
         ] = "strength",
         limit: Limit = 50,
         cursor: Cursor = None,
         after: After = None,
     ) -> Page[ContactRow]:
-        """Strength, stage and half are as of `scored_at`, the start of the current UTC day."""
-        which = Filter(q=q, stage=stage, half=half, channel=channel, quiet_days=quiet_days, min_strength=min_strength)
+        """Strength, stage, rhythm and half are as of `scored_at`, the start of the current UTC day."""
+        which = Filter(
+            q=q, stage=stage, half=half, channel=channel, quiet_days=quiet_days, min_strength=min_strength,
+            status=status,
+        )  # fmt: skip
         return await contacts.page(context, tenant, which, sort=sort, limit=limit, given_cursor=cursor, after=after)
 
     @post(operation_id="add_contact", summary="Add a contact")

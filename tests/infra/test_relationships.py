@@ -239,3 +239,51 @@ async def test_the_new_day_fades_what_is_stored(context: Context, shop: Shop, ri
         pass
     assert await shop.contents("relationship") == today
     assert (await rival.contents("relationship"))[0]["scored_day"] == TODAY - 30
+
+
+async def test_the_new_day_moves_the_rhythm_on(context: Context, shop: Shop, rival: Shop, admin: Connection):
+    for who in (shop, rival):
+        await who.tell(*(touch("ben", ago=14 + 7 * n, kind="call", direction="mutual") for n in range(10)))
+    await work(context)
+    today = await shop.contents("relationship")
+    assert today[0]["rhythm_status"] == "overdue"
+    await admin.execute("UPDATE relationship SET scored_day = scored_day - 9, rhythm_status = 'in_rhythm', trend = 0")
+    await admin.execute("UPDATE due SET due_at = now() WHERE task = 'rescore' AND tenant_id = $1", shop.id)
+    while await periodic.run_due(context):
+        pass
+    assert await shop.contents("relationship") == today
+    assert (await rival.contents("relationship"))[0]["rhythm_status"] == "in_rhythm"
+
+
+async def test_rows_of_an_older_edition_are_looked_at_again(
+    context: Context, shop: Shop, rival: Shop, admin: Connection
+):
+    """As a migration that adds a column leaves them: the day is right, what is shown is not."""
+    for who in (shop, rival):
+        await who.tell(*(touch("ben", ago=14 + 7 * n, kind="call", direction="mutual") for n in range(10)))
+    await work(context)
+    today = await shop.contents("relationship")
+    await admin.execute("UPDATE relationship SET shows = 0, rhythm = NULL, rhythm_status = NULL, silence_ratio = NULL")
+    await admin.execute("UPDATE due SET due_at = now() WHERE task = 'rescore' AND tenant_id = $1", shop.id)
+    while await periodic.run_due(context):
+        pass
+    assert await shop.contents("relationship") == today
+    assert (await rival.contents("relationship"))[0]["rhythm_status"] is None
+
+
+async def test_what_the_owner_tells_changes_the_rhythm_and_no_score(context: Context, shop: Shop, rival: Shop):
+    items = [touch("ben", ago=14 + 7 * n, kind="call", direction="mutual") for n in range(10)]
+    [ben, *_] = await shop.know(*items)
+    [other, *_] = await rival.know(*items)
+    await work(context)
+    before = await row_of(shop, ben)
+    await shop.change(ben, stated={"how_often": "monthly"})
+    await work(context)
+    after = await row_of(shop, ben)
+    changed = {key for key in before if before[key] != after[key]}
+    assert changed == {"rhythm", "rhythm_status", "silence_ratio"}
+    assert after["rhythm_status"] == "in_rhythm"
+    await shop.change(ben, closed="moved")
+    await work(context)
+    assert (await row_of(shop, ben))["rhythm_status"] is None
+    assert (await row_of(rival, other))["rhythm_status"] == "overdue"

@@ -55,7 +55,7 @@ async def test_a_contact_in_the_list_has_what_others_build_on(people: Business):
     ana = next(contact for contact in page["items"] if contact["name"] == "Ana")
     assert set(ana) == {
         "id", "name", "hint", "identities", "locality", "relation", "strength", "stage", "half", "channels",
-        "touchpoints", "met_at", "first_touch_at", "last_touch_at", "scored_at", "closed",
+        "touchpoints", "met_at", "first_touch_at", "last_touch_at", "scored_at", "rhythm", "closed",
     }  # fmt: skip
     assert ana["identities"] == [{"platform": "email", "handle": "ana@example.com"}]
     assert (ana["half"], ana["channels"], ana["touchpoints"], ana["met_at"]) == ("online_only", ["email"], 2, None)
@@ -69,6 +69,7 @@ async def test_a_contact_in_the_list_has_what_others_build_on(people: Business):
         ("name", ["Ana", "Ben", "Cid", "dora", "Eve"]),
         ("last_touch", ["Ana", "dora", "Cid", "Ben", "Eve"]),
         ("strength", ["dora", "Cid", "Ana", "Ben", "Eve"]),
+        ("silence", ["Cid", "dora", "Ana", "Ben", "Eve"]),
     ],
 )
 @pytest.mark.parametrize("limit", [1, 2, 5, 50])
@@ -76,7 +77,7 @@ async def test_each_sort_goes_through_all_pages(people: Business, sort: str, exp
     assert await names(people, sort=sort, limit=limit) == expected
 
 
-@pytest.mark.parametrize("sort", ["name", "last_touch", "strength"])
+@pytest.mark.parametrize("sort", ["name", "last_touch", "strength", "silence"])
 async def test_many_alike_are_each_on_one_page(bakery: Business, sort: str):
     for _ in range(3):
         await bakery.tell(
