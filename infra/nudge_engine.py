@@ -5,7 +5,7 @@ follows, not at the log. Its events and its checkpoint commit together; it waits
 said last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from domain import nudges
 from domain.event import Event
 from domain.nudges import Candidate, Nudge, NudgeSuggested, Surroundings
 from domain.relationships import realm_of
-from infra import event_log
+from infra import event_log, metrics
 from infra.database import Connection, queries
 from infra.event_log import Append
 from infra.projections import network, timeline
@@ -47,7 +47,9 @@ async def think(connection: Connection, tenant: Tenant) -> int:
     suggested: list[NudgeSuggested] = []
     if nudges.room(past, around):
         suggested = nudges.suggest(await _candidates(connection, tenant.tenant_id), past, around)
-    return await _say(connection, tenant, [*said, *suggested], now)
+    kinds = {nudges.stream_of(nudge.nudge_id): nudge.kind for nudge in past}
+    kinds |= {nudge.stream: nudge.kind for nudge in suggested}
+    return await _say(connection, tenant, [*said, *suggested], kinds, now)
 
 
 def day_began(now: datetime, time_zone: str) -> datetime:
@@ -96,7 +98,9 @@ async def _candidates(connection: Connection, tenant_id: UUID) -> list[Candidate
     ]
 
 
-async def _say(connection: Connection, tenant: Tenant, said: Sequence[Event], now: datetime) -> int:
+async def _say(
+    connection: Connection, tenant: Tenant, said: Sequence[Event], kinds: Mapping[str, str], now: datetime
+) -> int:
     """Append, each by itself, under ids that a second try gives again. Raises HeadHeld."""
     if not said:
         return 0
@@ -114,6 +118,9 @@ async def _say(connection: Connection, tenant: Tenant, said: Sequence[Event], no
     verdicts = await event_log.append_now(connection, appends, waits=True)
     if any(verdict.judgement == "busy" for verdict in verdicts):
         raise HeadHeld
+    for event, verdict in zip(said, verdicts, strict=True):
+        if verdict.judgement == "recorded":
+            metrics.count_nudge(kinds[event.stream], event)
     return max((verdict.position or 0 for verdict in verdicts), default=0)
 
 

@@ -10,6 +10,7 @@ import structlog
 from infra import nudge_engine, tenants
 from infra.context import Context
 from infra.database import Connection, enter, queries
+from infra.metrics import FAILED
 from infra.projection import attempted
 from infra.projections import relationships
 from infra.tenants import Tenant
@@ -32,6 +33,7 @@ async def run_due(context: Context) -> bool:
         await enter(connection, row["tenant_id"], seconds=60)
         failure = await attempted(connection, _run(context, connection, row["tenant_id"], row["task"]))
         if failure is not None:
+            FAILED.labels(row["task"]).inc()
             log.error("due_work_failed", task=row["task"], tenant=str(row["tenant_id"]), error=failure)
             later = datetime.now(UTC) + PUT_OFF
             await connection.execute(queries("projector").set_due, row["tenant_id"], row["task"], later)

@@ -16,17 +16,18 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def refuse_taken(host: str, port: int) -> None:
-    """PortTaken unless a server could listen there. Ask before granian does: it would share a port silently."""
+def refuse_taken(host: str, port: int, *, instead: str | None = None) -> None:
+    """PortTaken, with what to do instead, unless a server could listen there.
+
+    Ask before granian does: it would share a port silently.
+    """
     try:
         listen(host, port)
     except OSError as error:
         why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
         other = port + 1 if port < 65535 else 8000
-        raise PortTaken(
-            f"Nothing can listen on {host}, port {port}: {why}. "
-            f"Take another port: rapport up --port {other}, or make up PORT={other}."
-        ) from None
+        another = f"Take another port: rapport up --port {other}, or make up PORT={other}."
+        raise PortTaken(f"Nothing can listen on {host}, port {port}: {why}. {instead or another}") from None
 
 
 def listen(host: str, port: int) -> None:

@@ -21,6 +21,7 @@ from domain.event import Event
 from infra import nudge_engine, tenants
 from infra.context import Context
 from infra.database import Connection, enter, in_tenant, queries
+from infra.metrics import FAILED
 from infra.projection import Batch, Projection, Stored, attempted
 from infra.projections import contacts, network, nudges, relationships, timeline
 from infra.stored_events import decoded
@@ -74,6 +75,7 @@ async def advance(context: Context) -> bool:
         with ADVANCED.labels(claimed.process).time():
             failure = await attempted(connection, _advance(context, connection, claimed))
         if failure is not None:
+            FAILED.labels(claimed.process).inc()
             log.warning("process_stalled", process=claimed.process, tenant=str(claimed.tenant_id), error=failure)
             await connection.execute(sql.stall, claimed.tenant_id, claimed.process, claimed.build, failure)
     return True
@@ -195,6 +197,7 @@ async def retry_parked(context: Context) -> bool:
         claimed = Claimed(**dict(row), from_position=position, to_position=position, live=True)
         failure = await attempted(connection, _retry(context, connection, claimed))
         if failure is not None:
+            FAILED.labels(claimed.process).inc()
             log.error("retry_failed", process=claimed.process, tenant=str(claimed.tenant_id), error=failure)
             await connection.execute(sql.postpone, claimed.tenant_id, claimed.process, claimed.build)
     return True

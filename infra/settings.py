@@ -14,6 +14,7 @@ MEANING = {
     "RAPPORT_DATA": "the folder of the embedded servers' files, and of logs, passwords and keys; default .rapport",
     "RAPPORT_HOST": "the address the API listens on; default 127.0.0.1",
     "RAPPORT_PORT": "the TCP port the API listens on, 1 to 65535; default 8000",
+    "RAPPORT_METRICS_PORT": "the TCP port at which a worker shows its metrics on RAPPORT_HOST; default none",
     "RAPPORT_LOG_LEVEL": "the least serious message that is logged: debug, info, warning or error; default info",
     "RAPPORT_DATABASE_URL": "your own PostgreSQL 18 (postgresql://...), as the role the application runs as",
     "RAPPORT_ADMIN_DATABASE_URL": "the same database as the role that migrates it; default RAPPORT_DATABASE_URL",
@@ -42,6 +43,7 @@ class Typed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, renam
     data: Path = msgspec.field(default_factory=lambda: Path(".rapport").resolve())
     host: str = "127.0.0.1"
     port: Port = 8000
+    metrics_port: Port | None = None
     log_level: LogLevel = "info"
     database_url: PostgresUrl | None = None
     admin_database_url: PostgresUrl | None = None

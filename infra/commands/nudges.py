@@ -9,6 +9,7 @@ from msgspec import Struct
 from domain import nudges
 from domain.errors import Conflict, NotFound, Refused
 from domain.touchpoints import RecordTouchpoint, Reference
+from infra import metrics
 from infra.commands.decisions import Decision, Done, Known, Question, decide
 from infra.commands.touchpoints import record_touchpoints
 from infra.context import Context
@@ -32,13 +33,20 @@ async def answer_nudge(
     Raises NotFound, Refused, Invalid; Conflict for other content under the same key.
     """
     now = datetime.now(UTC)
+    kind = ""
 
     def decision(known: Known) -> Decision:
-        return Decision(nudges.decide(command, _nudge(known.stored), now=now))
+        nonlocal kind
+        nudge = _nudge(known.stored)
+        kind = nudge.kind if nudge else ""
+        return Decision(nudges.decide(command, nudge, now=now))
 
     event_id = keyed_id(tenant, f"nudges/{nudge_id}/{type(command).__name__}", idempotency_key)
     question = Question(nudges.stream_of(nudge_id), decision, told or command, event_id)
-    return await decide(context, tenant, question, origin=origin)
+    done = await decide(context, tenant, question, origin=origin)
+    if done.lead is not None and not done.duplicate:
+        metrics.count_nudge(kind, done.lead)
+    return done
 
 
 async def finish_nudge(

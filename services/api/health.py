@@ -6,15 +6,25 @@ from litestar import Controller, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge
 
+from infra import metrics
 from infra.context import Context
 from infra.database import GONE, queries
 
 READY_SECONDS = 3.0
-LAG = Gauge("rapport_projection_lag_events", "Events a process has still to read, over all tenants.", ["process"])
-PARKED = Gauge("rapport_parked_now", "Events parked now, over all tenants.", ["process"])
-DATABASE_UP = Gauge("rapport_database_up", "Whether the database answered when this was asked.")
+LAG = Gauge(
+    "rapport_projection_lag_events",
+    "Events a process has still to read, over all tenants.",
+    ["process"],
+    multiprocess_mode="mostrecent",
+)
+PARKED = Gauge(
+    "rapport_parked_now", "Events parked now, over all tenants.", ["process"], multiprocess_mode="mostrecent"
+)
+DATABASE_UP = Gauge(
+    "rapport_database_up", "Whether the database answered when this was asked.", multiprocess_mode="mostrecent"
+)
 
 
 class Health(Struct, frozen=True):
@@ -43,14 +53,14 @@ class HealthController(Controller):
         return Response(Health("ready"))
 
     @get("/metrics", operation_id="show_metrics", summary="Prometheus metrics", media_type="text/plain")
-    async def metrics(self, context: NamedDependency[Context]) -> Response[bytes]:
-        """Counters of this process, and how far the projections of all tenants are behind."""
+    async def show_metrics(self, context: NamedDependency[Context]) -> Response[bytes]:
+        """What this process counted, and how far the projections of all tenants are behind."""
         try:
             await _measure(context)
             DATABASE_UP.set(1)
         except GONE:
             DATABASE_UP.set(0)
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"))
+        return Response(metrics.exposed(), media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"))
 
 
 async def _measure(context: Context) -> None:

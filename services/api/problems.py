@@ -6,6 +6,7 @@ from litestar import Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotAuthorizedException, ValidationException
 from msgspec import UNSET, Struct, UnsetType
+from prometheus_client import Counter
 
 from domain.bodies import TooLarge, Unreadable, Unsupported
 from domain.errors import Conflict, Erased, Invalid, NotFound, NotUnderstood, Refused, Stale
@@ -15,10 +16,12 @@ from infra.projector import Behind
 from services.api.parameters import parameters_of
 from services.api.requests import Caller
 
+TYPE = "urn:rapport:problem:"
 JSON_PROBLEM = "application/problem+json"
 AnyRequest = Request[Caller, str, State]
 
 log = structlog.get_logger()
+PROBLEMS = Counter("rapport_problems", "Refusals and faults, of requests and of items of a batch.", ["type", "status"])
 
 # Refusal -> (status, last part of the type URI, title). The first that fits.
 KINDS: tuple[tuple[type[Refused], int, str, str], ...] = (
@@ -73,13 +76,21 @@ def problem_of(refusal: Refused) -> Problem:
     raise AssertionError(refusal)
 
 
+def counted(problem: Problem) -> Problem:
+    """The problem, counted once: it is about to be told."""
+    PROBLEMS.labels(problem.type.removeprefix(TYPE), problem.status).inc()
+    return problem
+
+
 def type_uri(name: str) -> str:
-    return f"urn:rapport:problem:{name}"
+    return f"{TYPE}{name}"
 
 
 def answer(problem: Problem, request: AnyRequest, headers: dict[str, str] | None = None) -> Response[bytes]:
     """The document as a response; the request's id goes with it so that the log line can be found."""
-    body = msgspec.json.encode(msgspec.structs.replace(problem, request_id=request.scope["state"]["request_id"]))
+    body = msgspec.json.encode(
+        msgspec.structs.replace(counted(problem), request_id=request.scope["state"]["request_id"])
+    )
     return Response(body, status_code=problem.status, media_type=JSON_PROBLEM, headers=headers)
 
 

@@ -22,7 +22,7 @@ from infra.context import Context
 from infra.stored_events import Origin
 from infra.tenants import Tenant
 from services.api.parameters import IdempotencyKey, TouchpointId
-from services.api.problems import Problem, problem_of
+from services.api.problems import Problem, counted, problem_of
 from services.api.requests import JSON, Caller
 
 MAX_ITEMS = 1_000
@@ -136,5 +136,5 @@ def _item(raw: bytes) -> RecordTouchpoint | Refused:
 
 
 def _result(one: Recorded) -> Result:
-    problem = UNSET if one.problem is None else problem_of(one.problem)
+    problem = UNSET if one.problem is None else counted(problem_of(one.problem))
     return Result(one.status, one.event_id, list(one.contact_ids), one.position, problem)

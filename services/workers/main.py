@@ -7,7 +7,7 @@ import signal
 import structlog
 import uvloop
 
-from infra import bell, logs, periodic, projector, settings
+from infra import bell, logs, metrics, periodic, projector, settings
 from infra.context import Context, open_context
 from infra.database import GONE
 from infra.event_log import Unavailable
@@ -29,6 +29,7 @@ async def work(configured: Settings, stop: asyncio.Event) -> None:
         while not stop.is_set():
             woken.clear()
             await _catch_up(context, stop)
+            metrics.LOOKED.set_to_current_time()
             await _rest(woken, stop)
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
@@ -68,6 +69,8 @@ def run() -> None:
     """Run until SIGINT or SIGTERM."""
     configured = settings.load(dict(os.environ))
     logs.configure(configured.log_level)
+    if configured.metrics_port is not None:
+        metrics.serve(configured.host, configured.metrics_port)
     uvloop.run(_until_told(configured))
 
 
