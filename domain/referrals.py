@@ -18,7 +18,7 @@ from domain.channels import check_slug
 from domain.errors import Invalid, NotFound, Refused
 from domain.event import NOTHING_PERSONAL, Event, Personal
 from domain.money import Amount, CurrencyCode, Money
-from domain.relationships import day_of
+from domain.relationships import Experience, day_of
 from domain.touches import Touch
 from domain.touchpoints import Kind, Reference, TouchpointRecorded
 
@@ -364,13 +364,14 @@ def _first(told: Sequence[Fact], *outcomes: Outcome) -> datetime | None:
     return next((fact.occurred_at for fact in told if fact.outcome in outcomes), None)
 
 
-def conversion(referral_id: UUID, channel: str, facts: Iterable[Fact]) -> tuple[Touch, datetime] | None:
+def conversion(referral_id: UUID, channel: str, facts: Iterable[Fact]) -> Experience | None:
     """What a won referral is to who made it: a touch without points that adds advocacy on the day it was won."""
     came = fate(facts)
     if came.status != "won" or came.decided_at is None:
         return None
     day = day_of(came.decided_at)
-    return Touch(referral_id, day, kind="referral_converted", direction="in", context=channel), came.decided_at
+    touch = Touch(referral_id, day, kind="referral_converted", direction="in", context=channel)
+    return Experience(touch, came.decided_at)
 
 
 def touchpoint_of(referral_id: UUID) -> UUID:

@@ -12,7 +12,7 @@ from domain.channels import Realm, by_table
 from domain.contacts import Ending, Often
 from domain.rhythm import Away, Rhythm
 from domain.strength import Assessment, Strength
-from domain.touches import Touch
+from domain.touches import MARKERS, Touch
 
 Half = Literal["online_only", "in_person_only", "both", "named_only"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -93,6 +93,8 @@ def fold(experiences: Iterable[Experience]) -> Relationship:
 def _with_facts(relationship: Relationship, experiences: list[Experience]) -> Relationship:
     channels, last = dict(relationship.channels), relationship.last_touch_at
     for one in experiences:
+        if one.touch.kind in MARKERS:
+            continue
         slug, at = one.touch.context, one.occurred_at
         before = channels.get(slug, Presence(0, at))
         channels[slug] = Presence(before.touchpoints + 1, min(before.first_at, at))
@@ -130,8 +132,10 @@ def rhythm_at(state: Strength, day: int, *, stage: int, told: Told, away: Away =
 
 
 def last_day(relationship: Relationship) -> int:
-    """The UTC day of the last touch; 0 where there is none."""
-    return 0 if relationship.last_touch_at is None else day_of(relationship.last_touch_at)
+    """The UTC day of the last touch, or of the last that strength knows; 0 where there is none."""
+    touched = 0 if relationship.last_touch_at is None else day_of(relationship.last_touch_at)
+    cell = relationship.strength.cell
+    return touched if cell is None else max(touched, cell.day)
 
 
 def half_of(*, virtual: bool, physical: bool) -> Half:

@@ -23,7 +23,7 @@ from infra.context import Context
 from infra.database import Connection, enter, in_tenant, queries
 from infra.metrics import FAILED
 from infra.projection import Batch, Projection, Stored, attempted
-from infra.projections import contacts, network, nudges, relationships, timeline
+from infra.projections import contacts, network, nudges, referrals, relationships, timeline
 from infra.stored_events import decoded
 from infra.tenants import Tenant
 
@@ -39,6 +39,7 @@ PROJECTIONS: dict[str, Projection] = {
         network.PROJECTION,
         relationships.PROJECTION,
         nudges.PROJECTION,
+        referrals.PROJECTION,
     )
 }
 ENGINE_FOLLOWS = ("contacts", "timeline", "network", "relationships", "nudges")

@@ -11,10 +11,10 @@ from msgspec import Struct
 from domain import relationships
 from domain.channels import ChannelDescribed, ChannelOpened, Realm
 from domain.contacts import ContactAdded, RelationshipClosed, RelationshipStated
+from domain.referrals import ReferralLost, ReferralWon
 from domain.relationships import NOBODY_YET, NOTHING_TOLD, Experience, Relationship, Told, day_of
 from domain.rhythm import Rhythm
 from domain.strength import OutOfOrder, Strength
-from domain.touches import Touch
 from domain.touchpoints import TouchpointRecorded, TouchpointStruck
 from infra.database import Connection, queries
 from infra.projection import Batch, Projection, Stored
@@ -37,15 +37,16 @@ class Kept(Struct, frozen=True):
 
 
 class News(Struct, frozen=True):
-    """What an event is to one contact: a touch, a strike, or neither: it was added, or something was told of it."""
+    """What an event is to one contact: a touch, a change of earlier ones, or neither: added, or something told."""
 
     position: int
     experience: Experience | None = None
-    struck: bool = False
+    changes: bool = False
 
 
 async def apply(connection: Connection, batch: Batch) -> None:
-    """New touches are added to the states. Struck, late or replayed ones fold their contacts again from the timeline.
+    """New touches are added to the states. Struck, late or replayed ones, and decisions on referrals, fold their
+    contacts again from the timeline.
 
     That reads as far as the timeline has come: in a long catch-up each contact is folded again once, not once a batch.
     """
@@ -57,7 +58,7 @@ async def apply(connection: Connection, batch: Batch) -> None:
     for who, told in news.items():
         one = kept.get(who, NEW)
         fresh = told if batch.again else [each for each in told if each.position > one.folded_to]
-        if batch.again or any(each.struck for each in fresh):
+        if batch.again or any(each.changes for each in fresh):
             again.add(who)
         elif fresh:
             try:
@@ -85,30 +86,17 @@ def _news(events: Iterable[Stored]) -> dict[UUID, list[News]]:
             case ContactAdded(contact_id=who) | RelationshipStated(contact_id=who) | RelationshipClosed(contact_id=who):
                 news.setdefault(who, []).append(News(stored.position))
             case TouchpointRecorded() as fact:
-                one = News(stored.position, Experience(_touch(fact, stored.occurred_at), stored.occurred_at))
+                one = News(stored.position, timeline.recorded(fact, stored.occurred_at))
                 for who in fact.contact_ids:
                     news.setdefault(who, []).append(one)
             case TouchpointStruck(struck=fact):
                 for who in fact.contact_ids:
-                    news.setdefault(who, []).append(News(stored.position, struck=True))
+                    news.setdefault(who, []).append(News(stored.position, changes=True))
+            case (ReferralWon() | ReferralLost()) as decided if decided.direction == "received":
+                news.setdefault(decided.referrer_id, []).append(News(stored.position, changes=True))
             case _:
                 pass
     return news
-
-
-def _touch(fact: TouchpointRecorded, occurred_at: datetime) -> Touch:
-    return Touch(
-        touchpoint_id=fact.touchpoint_id,
-        day=day_of(occurred_at),
-        kind=fact.kind,
-        direction=fact.direction,
-        context=fact.channel,
-        act=fact.act,
-        depth=fact.depth,
-        minutes=fact.minutes,
-        audience=max(fact.audience or 1, len(fact.contact_ids)),
-        automated=fact.automated,
-    )
 
 
 async def _load(connection: Connection, batch: Batch, contact_ids: list[UUID], described: set[str]) -> dict[UUID, Kept]:
@@ -191,6 +179,8 @@ PROJECTION = Projection(
             RelationshipClosed,
             TouchpointRecorded,
             TouchpointStruck,
+            ReferralWon,
+            ReferralLost,
             ChannelOpened,
             ChannelDescribed,
         )

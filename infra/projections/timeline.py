@@ -1,10 +1,19 @@
-"""The timeline: one row for each contact of a touchpoint, with the positions at which it came and was struck."""
+"""The timeline: one row for each contact of a touchpoint, with the positions at which it came and was struck.
 
+Beside them stand the decisions on referrals, of which it tells what a won one is to who made it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
+from msgspec.structs import asdict
 
+from domain import referrals
+from domain.referrals import Fact, ReferralLost, ReferralWon
 from domain.relationships import Experience, day_of
 from domain.touches import Touch
 from domain.touchpoints import TouchpointRecorded, TouchpointStruck
@@ -27,6 +36,17 @@ async def apply(connection: Connection, batch: Batch) -> None:
     ]
     if struck:
         await connection.execute(sql.strike, batch.tenant_id, batch.build, *map(list, zip(*struck, strict=True)))
+    for stored in batch.events:
+        if isinstance(stored.event, ReferralWon | ReferralLost) and stored.event.direction == "received":
+            await _decide(connection, batch, stored, stored.event)
+
+
+async def _decide(connection: Connection, batch: Batch, stored: Stored, event: ReferralWon | ReferralLost) -> None:
+    outcome = "won" if isinstance(event, ReferralWon) else "lost"
+    await connection.execute(
+        queries("timeline").decide, batch.tenant_id, batch.build, event.referrer_id, event.referral_id,
+        stored.position, referrals.touchpoint_of(event.referral_id), outcome, stored.occurred_at,
+    )  # fmt: skip
 
 
 def _rows(stored: Stored) -> list[tuple[object, ...]]:
@@ -44,14 +64,50 @@ def _rows(stored: Stored) -> list[tuple[object, ...]]:
 async def experiences(
     connection: Connection, tenant_id: UUID, contact_ids: list[UUID], *, through: int
 ) -> dict[UUID, list[Experience]]:
-    """The unstruck touches of these contacts as known at a position, from the live build."""
+    """The unstruck touches of these contacts as known at a position, from the live build, and their conversions."""
     found: dict[UUID, list[Experience]] = {who: [] for who in contact_ids}
     for row in await connection.fetch(queries("timeline").touches, tenant_id, contact_ids, through):
         found[row["contact_id"]].append(Experience(touch_of(row), row["occurred_at"]))
+    decided = await connection.fetch(queries("timeline").conversions, tenant_id, contact_ids, through, None)
+    for who, converted in conversions(decided, found).items():
+        found[who] += converted
     return found
 
 
-def touch_of(row: asyncpg.Record) -> Touch:
+async def experiences_until(
+    connection: Connection, tenant_id: UUID, contact_id: UUID, until: datetime | None
+) -> list[Experience]:
+    """One contact's unstruck touches that had happened by an instant, and the conversions by then."""
+    sql = queries("timeline")
+    rows = await connection.fetch(sql.touches_until, tenant_id, contact_id, until)
+    found = [Experience(touch_of(row), row["occurred_at"]) for row in rows]
+    decided = await connection.fetch(sql.conversions, tenant_id, [contact_id], None, until)
+    return found + conversions(decided, {contact_id: found}).get(contact_id, [])
+
+
+def conversions(
+    decided: Iterable[asyncpg.Record], known: Mapping[UUID, Sequence[Experience]]
+) -> dict[UUID, list[Experience]]:
+    """By contact, what decisions on referrals come to, where the referral is among the contact's touches."""
+    facts: dict[tuple[UUID, UUID, UUID], list[Fact]] = {}
+    for row in decided:
+        of = row["contact_id"], row["referral_id"], row["touchpoint_id"]
+        facts.setdefault(of, []).append(Fact(row["outcome"], row["occurred_at"], row["position"]))
+    found: dict[UUID, list[Experience]] = {}
+    for (who, referral_id, touchpoint_id), told in facts.items():
+        channel = next((one.touch.context for one in known[who] if one.touch.touchpoint_id == touchpoint_id), None)
+        if channel is not None and (one := referrals.conversion(referral_id, channel, told)) is not None:
+            found.setdefault(who, []).append(one)
+    return found
+
+
+def recorded(fact: TouchpointRecorded, occurred_at: datetime) -> Experience:
+    """A touchpoint as the row it becomes is read."""
+    row = {**asdict(fact), "occurred_at": occurred_at, "people": len(fact.contact_ids)}
+    return Experience(touch_of(row), occurred_at)
+
+
+def touch_of(row: asyncpg.Record | Mapping[str, Any]) -> Touch:
     """A timeline row as the strength model takes it; people named count as its audience where more are not given."""
     return Touch(
         touchpoint_id=row["touchpoint_id"],
@@ -69,7 +125,7 @@ def touch_of(row: asyncpg.Record) -> Touch:
 
 PROJECTION = Projection(
     name="timeline",
-    types=frozenset({TouchpointRecorded.TYPE, TouchpointStruck.TYPE}),
-    tables=("timeline",),
+    types=frozenset({TouchpointRecorded.TYPE, TouchpointStruck.TYPE, ReferralWon.TYPE, ReferralLost.TYPE}),
+    tables=("timeline", "conversion"),
     apply=apply,
 )

@@ -10,6 +10,9 @@ DELETE FROM contact_interest WHERE tenant_id = $1 AND build = $2;
 -- name: empty_timeline
 DELETE FROM timeline WHERE tenant_id = $1 AND build = $2;
 
+-- name: empty_conversion
+DELETE FROM conversion WHERE tenant_id = $1 AND build = $2;
+
 -- name: empty_relationship
 DELETE FROM relationship WHERE tenant_id = $1 AND build = $2;
 
@@ -18,3 +21,9 @@ DELETE FROM channel WHERE tenant_id = $1 AND build = $2;
 
 -- name: empty_nudge
 DELETE FROM nudge WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_referral
+DELETE FROM referral WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_tie
+DELETE FROM tie WHERE tenant_id = $1 AND build = $2;

@@ -98,3 +98,11 @@ SELECT EXISTS (SELECT FROM contact WHERE tenant_id = $1 AND build = live_build('
 -- What the owner had told of the relationship by an instant.
 SELECT CASE WHEN stated_at <= $3 THEN how_often END AS how_often, closed FROM contact
  WHERE tenant_id = $1 AND build = live_build('contacts') AND contact_id = $2;
+
+-- name: names
+-- What these contacts are called: by name, else by their first identity.
+SELECT c.contact_id, coalesce(c.name, (
+         SELECT i.handle FROM contact_identity i
+          WHERE i.tenant_id = c.tenant_id AND i.build = c.build AND i.contact_id = c.contact_id
+          ORDER BY i.position, i.platform, i.handle LIMIT 1)) AS name
+  FROM contact c WHERE c.tenant_id = $1 AND c.build = live_build('contacts') AND c.contact_id = ANY ($2);

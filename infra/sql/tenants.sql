@@ -22,7 +22,7 @@ SELECT tenant_of_key($1, $2);
 -- name: add_checkpoints
 -- One live build of each projection, and the engine that suggests nudges.
 INSERT INTO checkpoint (tenant_id, process, build, live)
-SELECT $1, process, 1, true FROM unnest(ARRAY['contacts', 'timeline', 'relationships', 'network', 'nudges', 'nudge_engine']) AS process;
+SELECT $1, process, 1, true FROM unnest(ARRAY['contacts', 'timeline', 'relationships', 'network', 'nudges', 'referrals', 'nudge_engine']) AS process;
 
 -- name: add_due_work
 INSERT INTO due (tenant_id, task, due_at) VALUES ($1, 'rescore', now()), ($1, 'suggest', now());

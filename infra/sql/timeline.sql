@@ -14,6 +14,17 @@ UPDATE timeline t SET struck_at_position = x.position
   FROM unnest($3::uuid[], $4::uuid[], $5::bigint[]) AS x (contact_id, touchpoint_id, position)
  WHERE t.tenant_id = $1 AND t.build = $2 AND t.contact_id = x.contact_id AND t.touchpoint_id = x.touchpoint_id;
 
+-- name: decide
+INSERT INTO conversion (tenant_id, build, contact_id, referral_id, position, touchpoint_id, outcome, occurred_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING;
+
+-- name: conversions
+-- Where referrals these contacts made were won or lost: as known at a position, by an instant, where these are given.
+SELECT contact_id, referral_id, position, touchpoint_id, outcome, occurred_at FROM conversion
+ WHERE tenant_id = $1 AND build = live_build('timeline') AND contact_id = ANY ($2)
+   AND ($3::bigint IS NULL OR position <= $3) AND ($4::timestamptz IS NULL OR occurred_at <= $4)
+ ORDER BY contact_id, referral_id, position;
+
 -- name: touches
 -- What these contacts' unstruck touches were as known at a position.
 SELECT contact_id, touchpoint_id, occurred_at, kind, channel, direction, act, depth, minutes, audience, people, automated

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-import asyncpg
 from msgspec import UNSET, Struct, UnsetType
 
 from domain import strength
@@ -12,7 +11,7 @@ from domain.relationships import Told, day_of, rhythm_at
 from domain.touches import Touch
 from infra.context import Context
 from infra.database import in_tenant, queries
-from infra.projections.timeline import touch_of
+from infra.projections import timeline
 from infra.tenants import Tenant
 from infra.views.contacts import Stage, stage_of
 from infra.views.freshness import reached
@@ -23,7 +22,10 @@ TOO_EARLY = 3
 
 
 class Weighing(Struct, frozen=True):
-    """A touchpoint that weighs in a part, in the part's own unit: points, decayed to the day asked."""
+    """A touchpoint that weighs in a part, in the part's own unit: points, decayed to the day asked.
+
+    The kind `referral_converted` is a referral that was won; its `event_id` is the referral's id.
+    """
 
     event_id: UUID
     kind: str
@@ -74,14 +76,14 @@ async def explained(
         known = await connection.fetchrow(queries("contacts").standing, tenant.tenant_id, contact_id, at)
         if known is None:
             raise NotFound("there is no such contact")
-        rows = await connection.fetch(queries("timeline").touches_until, tenant.tenant_id, contact_id, true_at)
-    touches = {row["touchpoint_id"]: touch_of(row) for row in rows}
-    day = max([day_of(at), *(touch.day for touch in touches.values())])
-    state = strength.fold(touches.values())
+        experiences = await timeline.experiences_until(connection, tenant.tenant_id, contact_id, true_at)
+    touches = [one.touch for one in experiences]
+    day = max([day_of(at), *(touch.day for touch in touches)])
+    state = strength.fold(touches)
     seen = strength.evaluate(state, day)
     standing = Told(known["how_often"], known["closed"])
-    weighing = strength.weigh_touches(touches.values(), day)
-    happened = {row["touchpoint_id"]: row for row in rows}
+    weighing = strength.weigh_touches(touches, day)
+    happened = {one.touch.touchpoint_id: one.occurred_at for one in experiences}
     return StrengthView(
         contact_id=contact_id,
         score=seen.score,
@@ -102,8 +104,6 @@ async def explained(
     )
 
 
-def _weighing(touch: Touch, weight: float, happened: dict[UUID, asyncpg.Record]) -> Weighing:
-    row = happened[touch.touchpoint_id]
-    return Weighing(
-        touch.touchpoint_id, touch.kind, touch.context, touch.direction, row["occurred_at"], round(weight, 3)
-    )
+def _weighing(touch: Touch, weight: float, happened: dict[UUID, datetime]) -> Weighing:
+    at = happened[touch.touchpoint_id]
+    return Weighing(touch.touchpoint_id, touch.kind, touch.context, touch.direction, at, round(weight, 3))

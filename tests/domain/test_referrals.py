@@ -225,10 +225,9 @@ def test_each_outcome_takes_its_own_fields(outcome: Any, more: dict[str, Any], f
 def test_a_won_one_adds_advocacy_and_no_points():
     found = referrals.conversion(REFERRAL, "chamber", facts(("won", 5, 100), ("won", 9, 80)))
     assert found is not None
-    touch, happened_at = found
-    worth = measure(touch)
+    worth = measure(found.touch)
     assert worth is not None
-    assert (worth.points, worth.advocacy, happened_at) == (0, 2, at(5))
+    assert (worth.points, worth.advocacy, found.occurred_at) == (0, 2, at(5))
     assert referrals.conversion(REFERRAL, "chamber", facts(("won", 5), ("lost", 6))) is None
 
 

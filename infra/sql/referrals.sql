@@ -1,0 +1,98 @@
+-- name: make
+INSERT INTO referral (tenant_id, build, referral_id, direction, referrer_id, prospect_id, heat, channel, touchpoint_id, made_at, position,
+                      told, status)
+SELECT $1, $2, x.*, $12, 'open'
+  FROM unnest($3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::smallint[], $8::text[], $9::uuid[], $10::timestamptz[], $11::bigint[]) AS x
+    ON CONFLICT DO NOTHING;
+
+-- name: load
+SELECT referral_id, referrer_id, touchpoint_id, told FROM referral WHERE tenant_id = $1 AND build = $2 AND referral_id = ANY ($3);
+
+-- name: judge
+UPDATE referral r
+   SET told = x.told, status = x.status, contacted_at = x.contacted_at, met_at = x.met_at, decided_at = x.decided_at, value = x.value,
+       currency = x.currency, thanked_at = x.thanked_at, withdrawn = x.withdrawn
+  FROM unnest($3::uuid[], $4::bytea[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], $9::numeric[], $10::text[],
+              $11::timestamptz[], $12::bool[])
+       AS x (referral_id, told, status, contacted_at, met_at, decided_at, value, currency, thanked_at, withdrawn)
+ WHERE r.tenant_id = $1 AND r.build = $2 AND r.referral_id = x.referral_id;
+
+-- name: struck
+-- Which of these touchpoints count no more, each with a contact of it; the arrays run side by side.
+SELECT x.touchpoint_id
+  FROM unnest($2::uuid[], $3::uuid[]) AS x (contact_id, touchpoint_id)
+  JOIN timeline t ON t.tenant_id = $1 AND t.build = live_build('timeline') AND t.contact_id = x.contact_id
+                 AND t.touchpoint_id = x.touchpoint_id
+ WHERE t.struck_at_position IS NOT NULL;
+
+-- name: tie
+INSERT INTO tie (tenant_id, build, contact_id, other_id, position, touchpoint_id, noted_at)
+SELECT $1, $2, x.* FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::uuid[], $7::timestamptz[]) AS x ON CONFLICT DO NOTHING;
+
+-- name: withdraw_ties
+UPDATE tie SET withdrawn = touchpoint_id = ANY ($4) WHERE tenant_id = $1 AND build = $2 AND touchpoint_id = ANY ($3);
+
+-- name: page
+-- The newest first. Filters are off where NULL; $10 and $11 are the last row of the page before.
+SELECT * FROM referral
+ WHERE tenant_id = $1 AND build = live_build('referrals') AND withdrawn = $2
+   AND ($3::text IS NULL OR direction = $3)
+   AND ($4::text IS NULL OR status = $4)
+   AND ($5::uuid IS NULL OR referrer_id = $5)
+   AND ($6::uuid IS NULL OR prospect_id = $6)
+   AND ($7::bool IS NULL OR (direction = 'received' AND thanked_at IS NULL) = $7)
+   AND ($8::timestamptz IS NULL OR made_at >= $8)
+   AND ($10::timestamptz IS NULL OR (made_at, referral_id) < ($10, $11::uuid))
+ ORDER BY made_at DESC, referral_id DESC LIMIT $9;
+
+-- name: one
+SELECT * FROM referral WHERE tenant_id = $1 AND build = live_build('referrals') AND referral_id = $2;
+
+-- name: received
+-- All that chains are made of, the oldest first.
+SELECT referral_id, referrer_id, prospect_id, status, made_at, decided_at, value, currency, thanked_at FROM referral
+ WHERE tenant_id = $1 AND build = live_build('referrals') AND direction = 'received' AND NOT withdrawn
+ ORDER BY made_at, referral_id;
+
+-- name: of_contact
+-- What a contact referred to us, and we to them.
+SELECT direction, count(*) AS referrals, count(*) FILTER (WHERE status = 'won') AS won, sum(value) AS value, max(currency) AS currency
+  FROM referral
+ WHERE tenant_id = $1 AND build = live_build('referrals') AND referrer_id = $2 AND NOT withdrawn GROUP BY direction;
+
+-- name: referred_by
+-- Who handed the contact over to us.
+SELECT referral_id, referrer_id, status, made_at FROM referral
+ WHERE tenant_id = $1 AND build = live_build('referrals') AND prospect_id = $2 AND direction = 'received' AND NOT withdrawn
+ ORDER BY made_at, referral_id LIMIT 20;
+
+-- name: vouches
+-- Public recommendations: theirs of us, and ours of them.
+SELECT direction <> 'out' AS received, count(*) AS vouches, max(occurred_at) AS last_at FROM timeline
+ WHERE tenant_id = $1 AND build = live_build('timeline') AND contact_id = $2 AND kind = 'vouch' AND struck_at_position IS NULL
+ GROUP BY received;
+
+-- name: ties
+-- Whom a contact knows: as told, by introductions, by referrals, and seen together in touchpoints of no more than a dozen.
+WITH known AS (
+  SELECT other_id, min(noted_at) FILTER (WHERE touchpoint_id IS NULL) AS told_at,
+         min(noted_at) FILTER (WHERE touchpoint_id IS NOT NULL) AS introduced_at, NULL::timestamptz AS referred_at,
+         0::bigint AS together, NULL::timestamptz AS last_together_at
+    FROM tie WHERE tenant_id = $1 AND build = live_build('referrals') AND contact_id = $2 AND NOT withdrawn GROUP BY other_id
+   UNION ALL
+  SELECT prospect_id, NULL, NULL, min(made_at), 0, NULL
+    FROM referral WHERE tenant_id = $1 AND build = live_build('referrals') AND referrer_id = $2 AND NOT withdrawn GROUP BY prospect_id
+   UNION ALL
+  SELECT referrer_id, NULL, NULL, min(made_at), 0, NULL
+    FROM referral WHERE tenant_id = $1 AND build = live_build('referrals') AND prospect_id = $2 AND NOT withdrawn GROUP BY referrer_id
+   UNION ALL
+  SELECT other.contact_id, NULL, NULL, NULL, count(*), max(other.occurred_at)
+    FROM timeline mine JOIN timeline other ON other.tenant_id = mine.tenant_id AND other.build = mine.build
+                                         AND other.touchpoint_id = mine.touchpoint_id AND other.people > 1
+   WHERE mine.tenant_id = $1 AND mine.build = live_build('timeline') AND mine.contact_id = $2 AND mine.people BETWEEN 2 AND 12
+     AND mine.struck_at_position IS NULL AND other.contact_id <> $2
+   GROUP BY other.contact_id)
+SELECT other_id, min(told_at) AS told_at, min(introduced_at) AS introduced_at, min(referred_at) AS referred_at,
+       sum(together)::bigint AS together, max(last_together_at) AS last_together_at
+  FROM known WHERE $3::uuid IS NULL OR other_id > $3
+ GROUP BY other_id ORDER BY other_id LIMIT $4;
