@@ -30,7 +30,7 @@ help:
 	@echo "make test [ARGS=...] [WORKERS=3]"
 	@echo "                      all tests, against a real PostgreSQL and a real Valkey in each of the workers"
 	@echo "make check            style, types, layers"
-	@echo "make bench            how fast the log is, beside PostgreSQL itself; no test"
+	@echo "make bench [JSON=...]  how fast everything is, beside PostgreSQL itself; no test"
 	@echo "make lock             renew the locked versions of all packages"
 	@echo "make clean            remove .venv and caches, never data"
 
@@ -64,7 +64,7 @@ check: .venv/.installed
 	$(BIN)/lint-imports
 
 bench: .venv/.installed
-	$(BIN)/python -m tests.benchmarks.append $(JSON)
+	@$(BIN)/python -m tests.benchmarks $(if $(JSON),--json $(JSON)) $(ARGS)
 
 lock: .venv/.installed
 	$(BIN)/uv $(COMPILE) --upgrade --group dev --all-extras pyproject.toml -o requirements.lock

@@ -1,0 +1,143 @@
+"""How fast the log takes events, beside what PostgreSQL itself does with an INSERT."""
+
+import asyncio
+import re
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import uuid_utils.compat as uuid_utils
+
+from infra.database import Pool
+from infra.event_log import Writer, append_now
+from tests.benchmarks.place import BODY, META, PROGRAMS, Place, new_tenant, single, superuser
+from tests.benchmarks.table import Figure, at_least, in_turns
+
+TABLES = """
+CREATE SCHEMA bench;
+CREATE TABLE bench.single (id bigserial PRIMARY KEY, event_id uuid UNIQUE, body bytea);
+CREATE TABLE bench.plain (LIKE rapport.event INCLUDING ALL)
+"""
+PLAIN = """
+INSERT INTO bench.plain (tenant_id, position, stream, event_id, type, version, occurred_at, recorded_at, body, meta,
+                         fingerprint, hash)
+SELECT $1, $2 + x.o, x.stream, x.event_id, x.type, x.version, x.occurred_at, now(), x.body, x.meta,
+       x.fingerprint, x.fingerprint || x.fingerprint
+  FROM unnest($3::text[], $4::uuid[], $5::text[], $6::smallint[], $7::timestamptz[], $8::bytea[], $9::bytea[],
+              $10::bytea[]) WITH ORDINALITY
+       AS x (stream, event_id, type, version, occurred_at, body, meta, fingerprint, o)
+"""
+AIMS = {(32, 64): 0.85, (256, 64): 1.3, (256, 1): 1.0}
+
+
+async def measure(place: Place) -> list[Figure]:
+    figures = []
+    async with place.database() as database, place.opened(database) as context, superuser(database) as admin:
+        await admin.execute(TABLES)
+        ids = [(await new_tenant(context.pool)).tenant_id for _ in range(64)]
+        with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+            insert = f"INSERT INTO bench.single (event_id, body) VALUES (gen_random_uuid(), '{BODY.decode()}');\n"  # noqa: S608
+            script.write(insert)
+            script.flush()
+            seconds = place.size.seconds
+            told = await in_turns(
+                place.size.rounds,
+                simple=lambda: pgbench(database.admin_url, Path(script.name), "simple", seconds),
+                prepared=lambda: pgbench(database.admin_url, Path(script.name), "prepared", seconds),
+                **{
+                    f"{callers} {spread}": lambda callers=callers, spread=spread: appended(
+                        context.writer, ids[:spread], callers, seconds
+                    )
+                    for callers, spread in AIMS
+                },
+            )
+        for (callers, spread), aim in AIMS.items():
+            where = "one tenant" if spread == 1 else f"{min(callers, spread)} tenants"
+            for mode, aimed in (("simple", at_least(aim)), ("prepared", None)):
+                what = f"single append, {callers} callers, {where}"
+                beside = f"pgbench -c 32 -M {mode}"
+                figures.append(Figure(what, beside, "1/s", told[f"{callers} {spread}"], told[mode], aimed))
+        told = await in_turns(
+            place.size.rounds,
+            ours=lambda: in_calls(context.pool, ids[0], seconds),
+            plain=lambda: plain(admin, ids[0], seconds),
+        )
+        what = "append of 1,000 a call, hash chain"
+        figures.append(Figure(what, "INSERT ... SELECT FROM unnest", "events/s", *told.values(), at_least(0.4)))
+    return figures
+
+
+async def appended(writer: Writer, ids: Sequence[UUID], callers: int, seconds: float) -> float:
+    """Durable single appends a second by so many callers at once."""
+    until, counts = time.perf_counter() + seconds, [0] * callers
+
+    async def call(number: int) -> None:
+        while time.perf_counter() < until:
+            verdict = await writer.append(single(ids[number % len(ids)]))
+            assert verdict.judgement == "recorded"
+            counts[number] += 1
+
+    await asyncio.gather(*map(call, range(callers)))
+    return sum(counts) / seconds
+
+
+async def pgbench(url: str, script: Path, mode: str, seconds: float) -> float:
+    """32 connections, one INSERT a transaction into a table with a primary key and one unique index."""
+    command = (
+        PROGRAMS / "pgbench",
+        "-n",
+        "-c",
+        32,
+        "-j",
+        2,
+        "-T",
+        max(1, round(seconds)),
+        "-M",
+        mode,
+        "-f",
+        script,
+        url,
+    )
+    process = await asyncio.create_subprocess_exec(*map(str, command), stdout=asyncio.subprocess.PIPE)
+    told, _ = await process.communicate()
+    found = re.search(r"tps = ([\d.]+)", told.decode())
+    if found is None:
+        raise RuntimeError(told.decode())
+    return float(found.group(1))
+
+
+async def in_calls(pool: Pool, tenant_id: UUID, seconds: float) -> float:
+    """Events a second in calls of 1,000."""
+    done, began = 0, time.perf_counter()
+    async with pool.acquire() as connection:
+        while time.perf_counter() - began < seconds:
+            await append_now(connection, [single(tenant_id) for _ in range(1_000)], waits=True)
+            done += 1_000
+    return done / (time.perf_counter() - began)
+
+
+async def plain(connection: "asyncpg.Connection[asyncpg.Record]", tenant_id: UUID, seconds: float) -> float:
+    """The same bytes into the same table with the same indexes."""
+    done, began = 0, time.perf_counter()
+    last: int = await connection.fetchval("SELECT coalesce(max(position), 0) FROM bench.plain")
+    while time.perf_counter() - began < seconds:
+        ids = [uuid_utils.uuid7() for _ in range(1_000)]
+        await connection.execute(
+            PLAIN,
+            tenant_id,
+            last + done,
+            [f"touchpoint-{one}" for one in ids],
+            ids,
+            ["touchpoint.recorded"] * 1_000,
+            [1] * 1_000,
+            [datetime.now(UTC)] * 1_000,
+            [BODY] * 1_000,
+            [META] * 1_000,
+            [one.bytes for one in ids],
+        )
+        done += 1_000
+    return done / (time.perf_counter() - began)
