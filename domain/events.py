@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from domain import appointments, channels, contacts, money, nudges, referrals, ties, touchpoints
+from domain import appointments, channels, contacts, money, nudges, referrals, ties, touchpoints, webhooks
 from domain.event import NOTHING_PERSONAL, Event, Personal
 
 TYPES: dict[str, type[Event]] = {
@@ -42,6 +42,8 @@ TYPES: dict[str, type[Event]] = {
         appointments.AppointmentCancelled,
         appointments.AppointmentHappened,
         appointments.AppointmentMissed,
+        webhooks.EndpointFailing,
+        webhooks.EndpointDisabled,
     )
 }
 _DECODERS = {name: msgspec.json.Decoder(event) for name, event in TYPES.items()}

@@ -18,7 +18,7 @@ from prometheus_client import Counter, Histogram
 from domain import events
 from domain.errors import NotFound
 from domain.event import Event
-from infra import nudge_engine, tenants
+from infra import nudge_engine, tenants, webhooks
 from infra.context import Context
 from infra.database import Connection, enter, in_tenant, queries
 from infra.metrics import FAILED
@@ -83,6 +83,10 @@ async def advance(context: Context) -> bool:
 
 
 async def _advance(context: Context, connection: Connection, claimed: Claimed) -> None:
+    if claimed.process == "webhooks":
+        await webhooks.advance(connection, claimed.tenant_id, claimed.from_position, claimed.to_position)
+        context.bell.ring()
+        return
     tenant = await tenants.load_in(connection, claimed.tenant_id, master=context.master)
     if claimed.process == "nudge_engine":
         await nudge_engine.advance(connection, tenant, claimed.to_position)

@@ -19,6 +19,7 @@ MEANING = {
     "RAPPORT_DATABASE_URL": "your own PostgreSQL 18 (postgresql://...), as the role the application runs as",
     "RAPPORT_ADMIN_DATABASE_URL": "the same database as the role that migrates it; default RAPPORT_DATABASE_URL",
     "RAPPORT_REDIS_URL": "your own Valkey or Redis (redis://...)",
+    "RAPPORT_WEBHOOKS_ALLOW_LOOPBACK": "1: webhooks may go to this machine too, by http and on any port; default 0",
     "RAPPORT_MASTER_KEY": "32 bytes in base64 that wrap the keys of the tenants; without it personal data is lost",
 }
 
@@ -49,6 +50,7 @@ class Typed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, renam
     admin_database_url: PostgresUrl | None = None
     redis_url: RedisUrl | None = None
     master_key: MasterKey | None = None
+    webhooks_allow_loopback: bool = False
 
     @property
     def address(self) -> str:

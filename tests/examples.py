@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from domain import appointments, channels, contacts, money, nudges, referrals, ties, touchpoints
+from domain import appointments, channels, contacts, money, nudges, referrals, ties, touchpoints, webhooks
 from domain.event import Event, Personal
 
 ANA = UUID("01990000-0000-7000-8000-00000000000a")
@@ -14,6 +14,7 @@ NUDGE = UUID("01990000-0000-7000-8000-0000000000d0")
 LUNCH = UUID("01990000-0000-7000-8000-0000000000e0")
 REFERRAL = UUID("01990000-0000-7000-8000-0000000000e1")
 INTRODUCTION = UUID("01990000-0000-7000-8000-0000000000f0")
+ENDPOINT = UUID("01990000-0000-7000-8000-0000000000e0")
 NOON = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)
 
 RECORDED = touchpoints.TouchpointRecorded(
@@ -98,6 +99,8 @@ EVENTS: tuple[Event, ...] = (
     ),
     appointments.AppointmentHappened(appointment_id=LUNCH, contact_ids=(ANA,), touchpoint_id=COFFEE),
     appointments.AppointmentMissed(appointment_id=LUNCH, contact_ids=(ANA, BEN), by="them", absent_ids=(BEN,)),
+    webhooks.EndpointFailing(endpoint_id=ENDPOINT, failing_since=NOON, failures=12),
+    webhooks.EndpointDisabled(endpoint_id=ENDPOINT, reason="gone"),
 )
 PERSONAL = Personal(
     name="Ana", hint="the baker's sister", handle="ana@example.com", locality="Portland", topic="flour", note="hi"

@@ -13,6 +13,8 @@ from litestar import Litestar
 
 from infra import projector, tenants
 from infra.context import Context
+from infra.deliveries import Deliverer
+from infra.egress import open_egress
 from infra.settings import Settings
 from services.api.app import create_app
 from services.workers.main import catch_up
@@ -88,7 +90,7 @@ class Road:
 @pytest.fixture(scope="session")
 def configured(database: Database, servers: Servers) -> Settings:
     urls = {"database_url": database.app_url, "redis_url": servers.redis_url}
-    return Settings(**urls, master_key=MASTER_KEY, log_level="error")
+    return Settings(**urls, master_key=MASTER_KEY, log_level="error", webhooks_allow_loopback=True)
 
 
 @pytest.fixture(scope="session")
@@ -107,17 +109,20 @@ async def road(configured: Settings) -> AsyncIterator[Road]:
 
 async def _serve(app: Litestar, opened: asyncio.Event, finished: asyncio.Event) -> None:
     """The application's lifespan has to begin and end in one task."""
-    async with app.lifespan():
-        worker = asyncio.create_task(_work(app.state["context"]))
+    async with app.lifespan(), open_egress(loopback=True) as egress:
+        deliverer = Deliverer(app.state["context"], egress)
+        worker = asyncio.create_task(_work(app.state["context"], deliverer))
+        delivering = asyncio.create_task(deliverer.run(finished))
         opened.set()
         await finished.wait()
         worker.cancel()
-        await asyncio.gather(worker, return_exceptions=True)
+        await asyncio.gather(worker, delivering, return_exceptions=True)
 
 
-async def _work(context: Context) -> None:
+async def _work(context: Context, deliverer: Deliverer) -> None:
     while True:
         await catch_up(context)
+        deliverer.wake()
         await asyncio.sleep(WORK_EVERY)
 
 

@@ -20,9 +20,17 @@ SELECT tenant_ids() AS tenant_id;
 SELECT tenant_of_key($1, $2);
 
 -- name: add_checkpoints
--- One live build of each projection, and the engine that suggests nudges.
+-- One live build of each projection, the engine that suggests nudges, and the fan-out of webhooks.
 INSERT INTO checkpoint (tenant_id, process, build, live)
-SELECT $1, process, 1, true FROM unnest(ARRAY['contacts', 'timeline', 'relationships', 'network', 'nudges', 'referrals', 'nudge_engine']) AS process;
+SELECT $1, process, 1, true FROM unnest(ARRAY[
+  'contacts',
+  'timeline',
+  'relationships',
+  'network',
+  'nudges',
+  'referrals',
+  'nudge_engine',
+  'webhooks']) AS process;
 
 -- name: add_due_work
 INSERT INTO due (tenant_id, task, due_at) VALUES ($1, 'rescore', now()), ($1, 'suggest', now());

@@ -29,6 +29,7 @@ from services.api.network import NetworkController
 from services.api.nudges import NudgeController
 from services.api.requests import MAX_BODY, Caller, KeyAuthentication, StrictRequest, screen, traced
 from services.api.touchpoints import TouchpointController
+from services.api.webhooks import DeliveryController, WebhookController
 
 OPEN_PATHS = ["^/schema", "^/health/", "^/metrics$"]
 
@@ -54,6 +55,8 @@ def create_app(configured: Settings | None = None) -> Litestar:
             NetworkController,
             NudgeController,
             EventController,
+            WebhookController,
+            DeliveryController,
             HealthController,
             openapi.assets(),
         ],
@@ -62,6 +65,7 @@ def create_app(configured: Settings | None = None) -> Litestar:
             "context": Provide(context_of, sync_to_thread=False),
             "tenant": Provide(tenant_of, sync_to_thread=False),
             "origin": Provide(origin_of, sync_to_thread=False),
+            "settings": Provide(lambda: known, sync_to_thread=False),
         },
         middleware=[DefineMiddleware(KeyAuthentication, exclude=OPEN_PATHS)],
         before_request=screen,

@@ -51,4 +51,16 @@ BODIES: dict[str, object] = {
     "snooze_nudge": {"until": "2026-06-01T07:00:00Z"},
     "dismiss_nudge": {"reason": "she moved to another town"},
     "finish_nudge": {"kind": "meeting", "channel": "cafe", "minutes": 45, "note": "she likes the idea"},
+    "add_webhook_endpoint": {
+        "url": "https://example.com/hooks/rapport",
+        "types": ["referral.*", "nudge.suggested"],
+        "body": "thin",
+        "ordered": False,
+        "at_once": 8,
+        "headers": {"Authorization": "Bearer of-your-own"},
+        "description": "our shop system",
+    },
+    "change_webhook_endpoint": {"state": "paused"},
+    "rotate_webhook_secret": {"overlap_hours": 24},
+    "replay_webhooks": {"after_position": 0},
 }

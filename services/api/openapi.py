@@ -85,6 +85,7 @@ def config() -> OpenAPIConfig:
             Tag("Network", "The two halves, and the places where the network lives."),
             Tag("Nudges", "Suggested acts, with their reasons. People act; the system never writes to a contact."),
             Tag("Events", "Everything that happened, in order."),
+            Tag("Webhooks", "Everything that happened, told to other systems: signed, tried again, replayed."),
             Tag("Operation", "Is it up, is it keeping up."),
         ],
         render_plugins=[
@@ -126,7 +127,7 @@ def complete(app: Litestar) -> None:
     document = app.openapi_schema
     described = list(_described(app, document.paths or {}))
     types = {kind for one in described for kind in (one.takes, one.answers)} | {Problem, RecordTouchpoint}
-    wanted = [kind for kind in types if kind not in (None, bytes)]
+    wanted = [kind for kind in types if kind not in (None, type(None), bytes)]
     found, components = msgspec.json.schema_components(
         wanted, schema_hook=_anything, ref_template="#/components/schemas/{name}"
     )
@@ -216,7 +217,9 @@ def _complete_answers(one: Described, schemas: Schemas) -> None:
     responses.pop("400", None)
     answered = cast(OpenAPIResponse, next(iter(responses.values())))
     answered.description = "Done."
-    if one.answers is not bytes:
+    if one.answers in (None, type(None)):
+        answered.content = None
+    elif one.answers is not bytes:
         answered.content = {JSON: OpenAPIMediaType(schema=schemas[one.answers])}
     if not one.path.startswith("/v1/"):
         one.operation.security = []
@@ -233,6 +236,8 @@ def _statuses(one: Described) -> Iterator[int]:
         yield 404
     if one.operation.request_body is not None:
         yield from (409, 410, 413, 415)
+    elif one.method == "POST":
+        yield 409
     if "If-Match" in parameters_of(one.handler):
         yield 412
     yield 503

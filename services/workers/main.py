@@ -7,9 +7,11 @@ import signal
 import structlog
 import uvloop
 
-from infra import bell, logs, metrics, periodic, projector, settings
+from infra import bell, logs, metrics, periodic, projector, settings, webhooks
 from infra.context import Context, open_context
 from infra.database import GONE
+from infra.deliveries import Deliverer
+from infra.egress import open_egress
 from infra.event_log import Unavailable
 from infra.settings import Settings
 
@@ -25,20 +27,29 @@ async def work(configured: Settings, stop: asyncio.Event) -> None:
         database_url=configured.database_url, redis_url=configured.redis_url, master=configured.master_key
     ) as context:
         log.info("worker_started")
-        listening = asyncio.create_task(bell.listen(configured.redis_url, woken.set))
-        while not stop.is_set():
-            woken.clear()
-            await _catch_up(context, stop)
-            metrics.LOOKED.set_to_current_time()
-            await _rest(woken, stop)
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        async with open_egress(loopback=configured.webhooks_allow_loopback) as egress:
+            deliverer = Deliverer(context, egress)
+
+            def wake() -> None:
+                woken.set()
+                deliverer.wake()
+
+            listening = asyncio.create_task(bell.listen(configured.redis_url, wake))
+            delivering = asyncio.create_task(deliverer.run(stop))
+            while not stop.is_set():
+                woken.clear()
+                await _catch_up(context, stop, deliverer)
+                metrics.LOOKED.set_to_current_time()
+                await _rest(woken, stop)
+            await delivering
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
 
-async def _catch_up(context: Context, stop: asyncio.Event) -> None:
+async def _catch_up(context: Context, stop: asyncio.Event, deliverer: Deliverer) -> None:
     try:
         while not stop.is_set() and await step(context):
-            pass
+            deliverer.wake()
     except (*GONE, Unavailable) as error:
         log.warning("database_unavailable", error=type(error).__name__)
         await asyncio.sleep(0.5)
@@ -61,7 +72,12 @@ async def catch_up(context: Context) -> None:
 async def step(context: Context) -> bool:
     """A little of each kind of work, so that none starves another; False when there is none."""
     return any(
-        [await projector.advance(context), await periodic.run_due(context), await projector.retry_parked(context)]
+        [
+            await projector.advance(context),
+            await periodic.run_due(context),
+            await projector.retry_parked(context),
+            await webhooks.fill_replay(context),
+        ]
     )
 
 

@@ -18,6 +18,9 @@ DOORS = {
     "tenant_of_key": "a request shows its key before anybody knows its tenant",
     "hold_head": "locks the entered tenant's head, which the application may not update",
     "tenant_ids": "the operator's commands go from tenant to tenant; ids only",
+    "claim_lane": "finds an endpoint with webhooks due; the same transaction then enters its tenant",
+    "claim_replay": "likewise, for a replay to be filled",
+    "next_lane_due": "when the next webhook is due, whose it may be: a time only",
     "work_lags": "metrics and status; ids and numbers only",
 }
 # Indexes that do not begin with the tenant, and why.
@@ -31,6 +34,7 @@ GRANTS = {
     "identity": {"SELECT"},
     "subject_key": {"SELECT"},
     "readable_event": {"SELECT"},
+    "webhook_audit": {"SELECT", "INSERT"},
 }
 EVERYTHING = {"SELECT", "INSERT", "UPDATE", "DELETE"}
 COLUMNS = {("api_key", "revoked_at", "UPDATE")}

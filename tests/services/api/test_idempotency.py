@@ -8,7 +8,7 @@ import pytest
 
 from services.api.examples import BODIES
 from tests.road import Business, Road
-from tests.services.api.told import ago, friendship, touchpoint
+from tests.services.api.told import ago, one_of_each, touchpoint
 
 # For each POST: a body, and another one.
 PAIRS: dict[str, tuple[Any, Any]] = {
@@ -20,7 +20,12 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "snooze_nudge": ({"until": ago(-5)}, {"until": ago(-6)}),
     "dismiss_nudge": ({"reason": "too far"}, {"reason": "too late"}),
     "finish_nudge": ({"minutes": 45}, {"minutes": 60}),
+    "add_webhook_endpoint": ({"url": "https://example.com/a"}, {"url": "https://example.com/b"}),
+    "rotate_webhook_secret": ({"overlap_hours": 1}, {"overlap_hours": 2}),
+    "replay_webhooks": ({"after_position": 0}, {"after_position": 1}),
 }
+# They take no body, so that there is no other content.
+BODILESS = ("test_webhook_endpoint", "redeliver_webhook")
 
 
 def posts(road: Road) -> dict[str, str]:
@@ -34,10 +39,7 @@ def posts(road: Road) -> dict[str, str]:
 
 async def paths(road: Road, business: Business) -> dict[str, str]:
     """The same with ids of things that are there."""
-    results = await business.tell(*friendship("ben@example.com", name="Ben"))
-    await business.settled()
-    [nudge] = (await business.get("/v1/nudges"))["items"]
-    known = {"touchpoint_id": results[0]["event_id"], "nudge_id": nudge["id"]}
+    known = await one_of_each(business)
     return {operation: path.format(**known) for operation, path in posts(road).items()}
 
 
@@ -51,7 +53,8 @@ def outcome(answer: httpx.Response) -> Any:
 
 
 def test_every_post_is_covered(road: Road):
-    assert PAIRS.keys() == posts(road).keys() == BODIES.keys() - {"change_contact"}
+    patches = {"change_contact", "change_webhook_endpoint"}
+    assert PAIRS.keys() == posts(road).keys() - set(BODILESS) == BODIES.keys() - patches
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 from services.api.app import create_app
 from services.api.examples import BODIES
 from tests.road import MASTER_KEY, Business, Road, Settings
-from tests.services.api.told import ago, friendship
+from tests.services.api.told import ago, one_of_each
 
 CHECKS = [
     not_a_server_error,
@@ -87,6 +87,20 @@ def test_every_route_of_the_issue_is_there():
         ("POST", "/v1/nudges/{nudge_id}/dismiss"),
         ("POST", "/v1/nudges/{nudge_id}/done"),
         ("GET", "/v1/events"),
+        ("POST", "/v1/webhook-endpoints"),
+        ("GET", "/v1/webhook-endpoints"),
+        ("GET", "/v1/webhook-endpoints/{endpoint_id}"),
+        ("PATCH", "/v1/webhook-endpoints/{endpoint_id}"),
+        ("DELETE", "/v1/webhook-endpoints/{endpoint_id}"),
+        ("POST", "/v1/webhook-endpoints/{endpoint_id}/rotate"),
+        ("POST", "/v1/webhook-endpoints/{endpoint_id}/test"),
+        ("POST", "/v1/webhook-endpoints/{endpoint_id}/replay"),
+        ("GET", "/v1/webhook-endpoints/{endpoint_id}/replays"),
+        ("GET", "/v1/webhook-endpoints/{endpoint_id}/statistics"),
+        ("GET", "/v1/webhook-endpoints/{endpoint_id}/audit"),
+        ("GET", "/v1/webhook-deliveries"),
+        ("GET", "/v1/webhook-deliveries/{delivery_id}"),
+        ("POST", "/v1/webhook-deliveries/{delivery_id}/redeliver"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
         ("GET", "/metrics"),
@@ -127,8 +141,9 @@ def test_every_operation_says_what_can_go_wrong(name: str):
     method, path, operation = OPERATIONS[name]
     expected = {"400", "401", "503"}
     expected |= {"404"} if "{" in path else set()
-    expected |= {"409", "410", "413", "415"} if method in ("post", "patch") else set()
-    expected |= {"412"} if method == "patch" else set()
+    expected |= {"409", "410", "413", "415"} if "requestBody" in operation else set()
+    expected |= {"409"} if method == "post" else set()
+    expected |= {"412"} if "If-Match" in {one["name"] for one in operation.get("parameters", [])} else set()
     expected |= {"422"} if name == "record_touchpoints" else set()
     assert {status for status in operation["responses"] if status >= "400"} == expected
     for status in expected - {"422"}:
@@ -162,7 +177,10 @@ def test_every_body_has_its_example():
             assert all("value" in example for example in content["examples"].values())
             assert content["examples"]
     optional = {name for name, body in bodies.items() if not body["required"]}
-    assert optional == {"strike_touchpoint", "accept_nudge", "dismiss_nudge", "finish_nudge"}
+    assert optional == {
+        "strike_touchpoint", "accept_nudge", "dismiss_nudge", "finish_nudge", "rotate_webhook_secret",
+        "replay_webhooks",
+    }  # fmt: skip
 
 
 def test_a_batch_has_its_three_forms():
@@ -176,14 +194,7 @@ def test_a_batch_has_its_three_forms():
 @pytest.fixture
 async def known(bakery: Business) -> dict[str, str]:
     """An id of the bakery's of each kind."""
-    results = await bakery.tell(*friendship("ben@example.com", name="Ben"))
-    await bakery.settled()
-    [nudge] = (await bakery.get("/v1/nudges"))["items"]
-    return {
-        "contact_id": results[0]["contact_ids"][0],
-        "touchpoint_id": results[0]["event_id"],
-        "nudge_id": nudge["id"],
-    }
+    return await one_of_each(bakery)
 
 
 @pytest.mark.parametrize("name", BODIES)

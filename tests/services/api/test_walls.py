@@ -7,7 +7,7 @@ import pytest
 
 from services.api.examples import BODIES
 from tests.road import Business, Road
-from tests.services.api.told import NOBODY, friendship, touchpoint
+from tests.services.api.told import NOBODY, one_of_each, touchpoint
 
 METHODS = ("get", "post", "patch", "put", "delete")
 
@@ -15,14 +15,7 @@ METHODS = ("get", "post", "patch", "put", "delete")
 @pytest.fixture
 async def theirs(florist: Business) -> dict[str, str]:
     """An id of the florist's for each kind of id that a route takes."""
-    results = await florist.tell(*friendship("ben@example.com", name="Ben"))
-    await florist.settled()
-    [nudge] = (await florist.get("/v1/nudges"))["items"]
-    return {
-        "contact_id": results[0]["contact_ids"][0],
-        "touchpoint_id": results[0]["event_id"],
-        "nudge_id": nudge["id"],
-    }
+    return await one_of_each(florist)
 
 
 def routes(road: Road) -> Iterator[tuple[str, str, Any]]:

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.road import Business
+
 NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
@@ -29,3 +31,24 @@ def friendship(address: str, *, name: str | None = None) -> list[dict[str, Any]]
     return [
         touchpoint(occurred_at=ago(day), direction=("in", "out")[day % 2], **{"with": [who]}) for day in range(1, 60, 3)
     ]
+
+
+async def one_of_each(business: Business) -> dict[str, str]:
+    """An id of the business's for each kind of id that a route takes."""
+    results = await business.tell(*friendship("ben@example.com", name="Ben"))
+    await business.settled()
+    [nudge] = (await business.get("/v1/nudges"))["items"]
+    return {
+        "contact_id": results[0]["contact_ids"][0],
+        "touchpoint_id": results[0]["event_id"],
+        "nudge_id": nudge["id"],
+        **await _webhooks(business),
+    }
+
+
+async def _webhooks(business: Business) -> dict[str, str]:
+    """An endpoint where nobody listens, and a test that was tried on it."""
+    url = {"url": "http://127.0.0.1:9/", "types": ["touchpoint.struck"]}
+    endpoint_id = (await business.post("/v1/webhook-endpoints", url)).json()["id"]
+    tried = await business.post(f"/v1/webhook-endpoints/{endpoint_id}/test")
+    return {"endpoint_id": endpoint_id, "delivery_id": tried.json()["id"]}
