@@ -1,6 +1,7 @@
 """Amounts of money: decimal text with exactly the places of its currency; never a float, never two currencies added."""
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, ClassVar
 from uuid import UUID
@@ -75,7 +76,18 @@ def _written(amount: str, currency: Currency) -> str:
         raise Invalid(f"a value has at most {MOST_DIGITS} digits before the point", field="value")
     if len(places) > (currency.exponent or 0):
         raise Invalid(f"{currency.code} has {currency.exponent or 'no'} decimal places", field="value")
-    return f"{Decimal(f'{whole}.{places or 0}'):.{currency.exponent}f}"
+    return _placed(Decimal(f"{whole}.{places or 0}"), currency)
+
+
+def _placed(amount: Decimal, currency: Currency) -> str:
+    return f"{amount:.{currency.exponent}f}"
+
+
+def total(amounts: Iterable[Decimal | None], currency: str | None) -> str | None:
+    """The sum of amounts of one currency as text; None where there is no currency yet, and so no amount."""
+    if currency is None:
+        return None
+    return _placed(sum((amount for amount in amounts if amount is not None), Decimal(0)), Currency(currency))
 
 
 def evolve(currency: str | None, event: Event) -> str | None:

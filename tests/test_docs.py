@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def examples() -> list[str]:
-    fenced = re.compile(r"```json touchpoint\n(.*?)```", flags=re.DOTALL)
+def examples(of: str = "touchpoint") -> list[str]:
+    fenced = re.compile(rf"```json {of}\n(.*?)```", flags=re.DOTALL)
     return [block for page in PAGES for block in fenced.findall(page.read_text())]
 
 
@@ -22,6 +22,16 @@ def examples() -> list[str]:
 async def test_each_example_of_a_touchpoint_is_taken(bakery: Business, example: str):
     [result] = await bakery.tell(json.loads(example))
     assert result["status"] == "recorded"
+
+
+async def test_each_example_about_referrals_is_taken(bakery: Business):
+    [made] = [await bakery.post("/v1/referrals", json.loads(example)) for example in examples("referral")]
+    path = f"/v1/referrals/{made.json()['id']}/outcome"
+    told = [await bakery.post(path, json.loads(example)) for example in examples("outcome")]
+    told += [await bakery.post("/v1/introductions", json.loads(example)) for example in examples("introduction")]
+    told += [await bakery.post("/v1/ties", json.loads(example)) for example in examples("tie")]
+    assert len(told) == 4
+    assert [answer.text for answer in (made, *told) if not answer.is_success] == []
 
 
 def test_there_are_examples():

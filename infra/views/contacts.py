@@ -19,8 +19,10 @@ from infra.database import Connection, in_tenant, queries
 from infra.projections.relationships import unpack_rhythm
 from infra.stored_events import decoded
 from infra.tenants import Tenant
+from infra.views import referrals
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
+from infra.views.referrals import ContactReferrals, VouchesView
 from infra.views.rhythm import RhythmView, told
 
 Sort = Literal["strength", "name", "last_touch", "silence"]
@@ -79,6 +81,8 @@ class ContactRow(Struct, frozen=True, kw_only=True):
 class ContactView(ContactRow, frozen=True, kw_only=True):
     """One contact. `version` is the position of its last fact: sent back as If-Match it guards a change."""
 
+    referrals: ContactReferrals
+    vouches: VouchesView
     interests: list[Interest]
     stated: Statement | None
     within_reach: Within | None
@@ -219,15 +223,18 @@ def stage_of(number: int) -> Stage:
 
 async def one(context: Context, tenant: Tenant, contact_id: UUID, *, after: int | None = None) -> ContactView:
     """One contact. Raises NotFound, Behind."""
-    position = await reached(context, tenant, READS, after)
+    position = await reached(context, tenant, (*READS, *referrals.READS), after)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(queries("contacts").one, tenant.tenant_id, contact_id)
         if row is None:
             raise NotFound("there is no such contact")
         known = await identities(connection, tenant.tenant_id, [contact_id])
         interests = await connection.fetch(queries("contacts").interests, tenant.tenant_id, contact_id)
+        referred, vouches = await referrals.of_contact(connection, tenant.tenant_id, contact_id)
     return ContactView(
         **asdict(_row(row, known.get(contact_id, []))),
+        referrals=referred,
+        vouches=vouches,
         interests=[Interest(i["topic"], i["learned_at"] or None, i["in_confidence"], i["noted_at"]) for i in interests],
         stated=_statement(row),
         within_reach=row["within_reach"],

@@ -27,6 +27,7 @@ from services.api.events import EventController
 from services.api.health import HealthController
 from services.api.network import NetworkController
 from services.api.nudges import NudgeController
+from services.api.referrals import IntroductionController, ReferralController, TieController
 from services.api.requests import MAX_BODY, Caller, KeyAuthentication, StrictRequest, screen, traced
 from services.api.touchpoints import TouchpointController
 from services.api.webhooks import DeliveryController, WebhookController
@@ -54,6 +55,9 @@ def create_app(configured: Settings | None = None) -> Litestar:
             ChannelController,
             NetworkController,
             NudgeController,
+            ReferralController,
+            IntroductionController,
+            TieController,
             EventController,
             WebhookController,
             DeliveryController,

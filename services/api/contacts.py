@@ -15,10 +15,11 @@ from infra import commands
 from infra.context import Context
 from infra.stored_events import Origin
 from infra.tenants import Tenant
-from infra.views import contacts, strength
+from infra.views import contacts, strength, ties
 from infra.views.contacts import ContactRow, ContactView, Filter, Moment, Sort, Stage
 from infra.views.pages import Page
 from infra.views.strength import StrengthView
+from infra.views.ties import TieView
 from services.api.parameters import (
     After,
     ContactId,
@@ -153,3 +154,16 @@ class ContactController(Controller):
         return await strength.explained(
             context, tenant, contact_id, true_at=instant(true_at, field="true_at"), after=after
         )
+
+    @get("/{contact_id:uuid}/ties", operation_id="list_ties", summary="Whom a contact knows")
+    async def ties(
+        self,
+        contact_id: ContactId,
+        context: NamedDependency[Context],
+        tenant: NamedDependency[Tenant],
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        after: After = None,
+    ) -> Page[TieView]:
+        """As somebody told, and as introductions, referrals and shared touchpoints show."""
+        return await ties.page(context, tenant, contact_id, limit=limit, given_cursor=cursor, after=after)

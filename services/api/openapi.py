@@ -32,6 +32,8 @@ from litestar.types import Empty
 from litestar.typing import FieldDefinition
 from msgspec import Meta
 
+from domain.referrals import MakeReferral
+from domain.ties import MakeIntroduction, NoteTie
 from domain.touchpoints import RecordTouchpoint
 from services.api import examples
 from services.api.parameters import parameters_of
@@ -83,6 +85,7 @@ def config() -> OpenAPIConfig:
             Tag("Touchpoints", "What happened between the business and people."),
             Tag("Contacts", "The people and organisations the business knows."),
             Tag("Network", "The two halves, and the places where the network lives."),
+            Tag("Referrals", "People handed over, people brought together, and who knows whom."),
             Tag("Nudges", "Suggested acts, with their reasons. People act; the system never writes to a contact."),
             Tag("Events", "Everything that happened, in order."),
             Tag("Webhooks", "Everything that happened, told to other systems: signed, tried again, replayed."),
@@ -230,9 +233,13 @@ def _complete_answers(one: Described, schemas: Schemas) -> None:
         responses["422"] = _nothing_recorded(schemas)
 
 
+# Bodies that name people, who may not be there.
+NAMING_PEOPLE = (MakeReferral, MakeIntroduction, NoteTie)
+
+
 def _statuses(one: Described) -> Iterator[int]:
     yield from (400, 401)
-    if "{" in one.path:
+    if "{" in one.path or one.takes in NAMING_PEOPLE or "root" in parameters_of(one.handler):
         yield 404
     if one.operation.request_body is not None:
         yield from (409, 410, 413, 415)

@@ -8,8 +8,9 @@ import pytest
 
 from services.api.examples import BODIES
 from tests.road import Business, Road
-from tests.services.api.told import ago, one_of_each, touchpoint
+from tests.services.api.told import REFERRAL, ago, one_of_each, touchpoint
 
+BEN, ZOE = {"email": "ben@example.com"}, {"name": "Zoe"}
 # For each POST: a body, and another one.
 PAIRS: dict[str, tuple[Any, Any]] = {
     "record_touchpoints": (touchpoint(), touchpoint(minutes=5)),
@@ -20,6 +21,13 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "snooze_nudge": ({"until": ago(-5)}, {"until": ago(-6)}),
     "dismiss_nudge": ({"reason": "too far"}, {"reason": "too late"}),
     "finish_nudge": ({"minutes": 45}, {"minutes": 60}),
+    "make_referral": (REFERRAL, REFERRAL | {"heat": 5}),
+    "tell_outcome": (
+        {"outcome": "won", "value": "5", "currency": "EUR"},
+        {"outcome": "won", "value": "6", "currency": "EUR"},
+    ),
+    "make_introduction": ({"people": [BEN, ZOE], "channel": "x"}, {"people": [BEN, ZOE], "channel": "email"}),
+    "note_tie": ({"between": [BEN, ZOE]}, {"between": [BEN, {"name": "Ed"}]}),
     "add_webhook_endpoint": ({"url": "https://example.com/a"}, {"url": "https://example.com/b"}),
     "rotate_webhook_secret": ({"overlap_hours": 1}, {"overlap_hours": 2}),
     "replay_webhooks": ({"after_position": 0}, {"after_position": 1}),

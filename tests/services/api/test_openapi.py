@@ -86,6 +86,14 @@ def test_every_route_of_the_issue_is_there():
         ("POST", "/v1/nudges/{nudge_id}/snooze"),
         ("POST", "/v1/nudges/{nudge_id}/dismiss"),
         ("POST", "/v1/nudges/{nudge_id}/done"),
+        ("GET", "/v1/referrals"),
+        ("POST", "/v1/referrals"),
+        ("GET", "/v1/referrals/tree"),
+        ("GET", "/v1/referrals/{referral_id}"),
+        ("POST", "/v1/referrals/{referral_id}/outcome"),
+        ("POST", "/v1/introductions"),
+        ("POST", "/v1/ties"),
+        ("GET", "/v1/contacts/{contact_id}/ties"),
         ("GET", "/v1/events"),
         ("POST", "/v1/webhook-endpoints"),
         ("GET", "/v1/webhook-endpoints"),
@@ -122,6 +130,13 @@ def test_every_operation_and_parameter_is_described(name: str):
         assert operation["security"] == []
 
 
+LISTS = {
+    "/v1/contacts", "/v1/contacts/{contact_id}/timeline", "/v1/contacts/{contact_id}/ties", "/v1/channels",
+    "/v1/nudges", "/v1/referrals",
+}  # fmt: skip
+NAMING_PEOPLE = {"make_referral", "make_introduction", "note_tie"}
+
+
 def test_reads_take_after_and_lists_take_cursor_and_limit():
     for method, path, operation in OPERATIONS.values():
         names = {parameter["name"] for parameter in operation.get("parameters", [])}
@@ -129,10 +144,7 @@ def test_reads_take_after_and_lists_take_cursor_and_limit():
             assert "after" in names, path
         if method == "post":
             assert "Idempotency-Key" in names, path
-        if (
-            path in ("/v1/contacts", "/v1/contacts/{contact_id}/timeline", "/v1/channels", "/v1/nudges")
-            and method == "get"
-        ):
+        if path in LISTS and method == "get":
             assert {"cursor", "limit"} <= names, path
 
 
@@ -140,7 +152,7 @@ def test_reads_take_after_and_lists_take_cursor_and_limit():
 def test_every_operation_says_what_can_go_wrong(name: str):
     method, path, operation = OPERATIONS[name]
     expected = {"400", "401", "503"}
-    expected |= {"404"} if "{" in path else set()
+    expected |= {"404"} if "{" in path or name in NAMING_PEOPLE or name == "show_referral_tree" else set()
     expected |= {"409", "410", "413", "415"} if "requestBody" in operation else set()
     expected |= {"409"} if method == "post" else set()
     expected |= {"412"} if "If-Match" in {one["name"] for one in operation.get("parameters", [])} else set()

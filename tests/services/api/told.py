@@ -5,6 +5,13 @@ from typing import Any
 
 from tests.road import Business
 
+REFERRAL = {
+    "direction": "received",
+    "referrer": {"email": "ben@example.com"},
+    "prospect": {"name": "Eve"},
+    "by_way_of": "cafe",
+    "occurred_at": "2026-05-09T09:00:00Z",
+}
 NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
@@ -42,8 +49,16 @@ async def one_of_each(business: Business) -> dict[str, str]:
         "contact_id": results[0]["contact_ids"][0],
         "touchpoint_id": results[0]["event_id"],
         "nudge_id": nudge["id"],
+        "referral_id": await _referral(business),
         **await _webhooks(business),
     }
+
+
+async def _referral(business: Business) -> str:
+    made = await business.post("/v1/referrals", REFERRAL)
+    await business.seen(made.json()["position"])
+    referral_id: str = made.json()["id"]
+    return referral_id
 
 
 async def _webhooks(business: Business) -> dict[str, str]:
