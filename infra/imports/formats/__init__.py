@@ -1,7 +1,7 @@
 """The formats of files people bring, recognised by what is in them, never by their name."""
 
 from domain.errors import Invalid
-from infra.imports.formats import archive, linkedin_connections, ndjson, table
+from infra.imports.formats import archive, ics, linkedin_connections, linkedin_messages, mbox, ndjson, table
 from infra.imports.formats.delimited import split
 from infra.imports.formats.format import HEAD, File, Format
 from infra.imports.formats.lines import head
@@ -38,7 +38,9 @@ _TEXTS = (
     ("{", "JSON over several lines: send one object a line (NDJSON)"),
 )
 
-_SINGLE = (linkedin_connections.FORMAT, table.FORMAT, ndjson.FORMAT)
+_SINGLE = (
+    linkedin_connections.FORMAT, linkedin_messages.FORMAT, mbox.FORMAT, ics.FORMAT, table.FORMAT, ndjson.FORMAT
+)  # fmt: skip
 
 
 def _recognise_single(file: File) -> Format:
@@ -101,6 +103,7 @@ def _is_heading(field: str) -> bool:
 
 def _known_tables() -> str:
     return (
-        "LinkedIn's Connections.csv (First Name, Last Name, URL, Email Address, Company, Position, Connected On) and "
+        "LinkedIn's Connections.csv (First Name, Last Name, URL, Email Address, Company, Position, Connected On), "
+        "LinkedIn's messages.csv (CONVERSATION ID, FROM, SENDER PROFILE URL, DATE, CONTENT) and "
         "our own (kind, when, who, where, direction, note)"
     )

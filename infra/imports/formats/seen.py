@@ -64,3 +64,20 @@ class Seen:
     def is_bulk(self, digest: bytes | None, at: datetime) -> bool:
         second = int(at.timestamp())
         return digest is not None and bool(self._database.execute(_SQL.is_bulk, (digest, second, second)).fetchone())
+
+    def offer(self, key: tuple[str, ...], rank: str, line: int) -> None:
+        """A version of a thing, by the line it stands in."""
+        self._database.execute(_SQL.offer_version, (_key(key), rank, line))
+
+    def best(self, key: tuple[str, ...]) -> tuple[str, int] | None:
+        """The rank and the line of the version with the highest rank, of equals the first; None where there is none."""
+        found: tuple[str, int] | None = self._database.execute(_SQL.best_version, (_key(key),)).fetchone()
+        return found
+
+    def keep_part(self, whole: tuple[str, ...], key: tuple[str, ...], line: int, text: str) -> None:
+        """A thing that is a part of another."""
+        self._database.execute(_SQL.keep_part, (_key(whole), _key(key), line, text))
+
+    def parts(self, whole: tuple[str, ...]) -> list[str]:
+        """The best versions of its parts."""
+        return [text for (text,) in self._database.execute(_SQL.parts, (_key(whole),))]

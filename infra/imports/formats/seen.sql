@@ -4,6 +4,9 @@
 CREATE TABLE times_seen (key BLOB PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE told (digest BLOB NOT NULL, at INTEGER NOT NULL, who BLOB NOT NULL);
 CREATE TABLE bulk (digest BLOB NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL);
+CREATE TABLE version (key BLOB PRIMARY KEY, rank TEXT NOT NULL, line INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE part (whole BLOB NOT NULL, key BLOB NOT NULL, line INTEGER NOT NULL, text TEXT NOT NULL);
+CREATE INDEX part_by_whole ON part (whole, line);
 
 -- name: see
 INSERT INTO times_seen VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET times = times + 1 RETURNING times;
@@ -25,3 +28,18 @@ CREATE INDEX bulk_by_digest ON bulk (digest, since);
 
 -- name: is_bulk
 SELECT 1 FROM bulk WHERE digest = ? AND since <= ? AND until >= ? LIMIT 1;
+
+-- name: offer_version
+-- The best of several versions of a thing: the highest rank, of equals the first.
+INSERT INTO version VALUES (?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET rank = excluded.rank, line = excluded.line WHERE excluded.rank > version.rank;
+
+-- name: best_version
+SELECT rank, line FROM version WHERE key = ?;
+
+-- name: keep_part
+INSERT INTO part VALUES (?, ?, ?, ?);
+
+-- name: parts
+SELECT part.text FROM part JOIN version ON version.key = part.key AND version.line = part.line
+WHERE part.whole = ? ORDER BY part.line LIMIT 1000;

@@ -11,6 +11,8 @@ _CERTAIN = TextFixerConfig(
     restore_byte_a0=False, replace_lossy_sequences=False, decode_inconsistent_utf8=False, fix_c1_controls=False
 )
 _SHOWN = 160
+_DIGESTED = 65_536
+_FEW = 40
 
 
 def mended(text: str) -> str:
@@ -53,3 +55,20 @@ def content_id(*parts: str) -> str:
     """An id for what has none of its own: the same parts, the same id."""
     framed = b"".join(len(raw).to_bytes(8) + raw for raw in (part.encode(errors="surrogatepass") for part in parts))
     return sha256(framed).hexdigest()[:32]
+
+
+_GREETING = re.compile(
+    r"^(?:hi|hello|hey|dear|good (?:morning|day|evening)|hallo|liebe[rs]?|guten (?:morgen|tag|abend)|sehr geehrte[rs]?|"
+    r"moin|servus|bonjour|salut|cher|chere|hola|buenos dias|estimad[oa]|ciao|ola|oi|beste|dag)\b"
+    r"[^,!:.\n]{0,60}[,!:.\n]",
+    re.I,
+)
+
+
+def digest(text: str) -> bytes | None:
+    """What tells equal texts from others: without the greeting and the spaces; None for a text of a few words.
+
+    A few words (`happy birthday!`) are equal without being a mailing.
+    """
+    words = " ".join(_GREETING.sub("", text.strip()[:_DIGESTED].casefold()).split())
+    return sha256(words.encode(errors="surrogatepass")).digest()[:16] if len(words) >= _FEW else None

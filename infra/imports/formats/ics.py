@@ -1,0 +1,412 @@
+"""Calendars (RFC 5545): what took place with others are meetings, what is to come are appointments.
+
+The version of an entry with the highest SEQUENCE counts, of equals the one written last (DTSTAMP). Entries that share
+an id and all of that are different ones where they begin at different times: some programs give one id to all. A series
+comes as its occurrences, each a row with the line of the series; an occurrence that was changed by itself comes with
+its own line.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import chain
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from icalendar import Calendar, Event
+
+from domain import channels
+from domain.contacts import IdentityGiven
+from domain.errors import Invalid
+from domain.identities import email
+from domain.imports import AppointmentRow, OwnerCandidate, Person, Reading, Rejected, Row, Skipped
+from infra.imports.formats import proposals
+from infra.imports.formats.entries import Entry, entries
+from infra.imports.formats.format import File, Format
+from infra.imports.formats.people import normalised, person
+from infra.imports.formats.proposals import Outcome, Passed
+from infra.imports.formats.recurrences import UNREADABLE, is_series, occurrences
+from infra.imports.formats.seen import Seen
+from infra.imports.formats.texts import clean, content_id, folded, shown
+
+NAME = "ics"
+LONGEST = 14_400  # minutes a touchpoint can have
+ATTENTIVE = 12
+
+_TIMES = ("DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "RRULE", "RDATE", "EXDATE")
+_OTHER_KINDS = {"VTODO": "a task, no meeting", "VJOURNAL": "a note, no meeting", "VFREEBUSY": "busy times, no meeting"}
+_NO_ENTRY = "this is no entry of a calendar that can be read"
+_URL = re.compile(r"https?://[^\s<>\"',;\\]{4,500}", re.I)
+# Hosts of calls, and the channel each is.
+_CALLS = {
+    "zoom.us": "zoom", "zoom.com": "zoom", "zoomgov.com": "zoom", "meet.google.com": "meet",
+    "teams.microsoft.com": "teams", "teams.live.com": "teams", "webex.com": "video", "whereby.com": "video",
+    "gotomeeting.com": "video", "gotomeet.me": "video", "goto.com": "video", "meet.jit.si": "video",
+    "bluejeans.com": "video", "skype.com": "video", "around.co": "video", "chime.aws": "video",
+    "facetime.apple.com": "video", "discord.com": "video", "discord.gg": "video", "gather.town": "video",
+}  # fmt: skip
+_NO_PLACE = frozenset(
+    """
+    online remote video zoom teams microsoft google meet phone telephone call telefon telefonat tba tbd virtual webinar
+    skype facetime anruf videocall whatsapp
+    """.split()
+)
+_PLACES = {"kaffee": "cafe", "cafeteria": "cafe", "buro": "office", "oficina": "office", "bureau": "office"}
+_NO_PEOPLE = frozenset({"RESOURCE", "ROOM", "GROUP"})
+
+
+class _Where(NamedTuple):
+    channel: str
+    kind: str
+
+
+class _When(NamedTuple):
+    begins: datetime
+    ends: datetime
+
+
+def recognise(head: str) -> bool:
+    return bool(re.match(r"\s*BEGIN:(?:VCALENDAR|VEVENT)\s", head, re.I))
+
+
+def owners(file: File) -> list[OwnerCandidate]:
+    """Who stands in most entries, likeliest first: a calendar is its owner's."""
+    rows: Counter[str] = Counter()
+    names: dict[str, str] = {}
+    for entry in entries(file):
+        unfolded = re.sub(r"\n[ \t]", "", entry.text)
+        here = {}
+        for line in re.findall(r"^(?:ORGANIZER|ATTENDEE)[;:].*$", unfolded, re.I | re.M):
+            if found := re.search(r"mailto:([^\s\"<>]+)", line, re.I):
+                here[found[1].casefold()] = re.search(r";CN=(?:\"([^\"]*)\"|([^;:\"]*))", line, re.I)
+        for address, name in here.items():
+            if address in rows or len(rows) < 20_000:
+                rows[address] += 1
+                if name and (told := clean(name[1] or name[2] or "")) and "@" not in told:
+                    names.setdefault(address, told)
+    return [
+        OwnerCandidate("email", address, names.get(address), n) for address, n in rows.most_common(10) if _is(address)
+    ]
+
+
+def read(file: File, reading: Reading) -> Iterator[Row]:
+    with Seen() as seen:
+        for entry in entries(file):
+            if entry.kind == "VEVENT" and entry.fault is None:
+                _index(entry, seen)
+        for entry in entries(file):
+            for excerpt, made in _outcomes(entry, reading, seen):
+                yield Row(entry.line, made, excerpt)
+
+
+def _index(entry: Entry, seen: Seen) -> None:
+    """Which version of each entry counts; and the parts of a series that are changed by themselves."""
+    seen.offer(_key(entry), _rank(entry), entry.line)
+    if entry.value("RECURRENCE-ID"):
+        seen.keep_part((_uid(entry),), _key(entry), entry.line, entry.text)
+
+
+def _uid(entry: Entry) -> str:
+    return entry.value("UID") or content_id(entry.text)
+
+
+def _of(event: Event, name: str) -> Any:
+    """A property as the library has it: one value or a list, None where there is none."""
+    return event.get(name)
+
+
+def _events(calendar: Calendar) -> list[Event]:
+    return [component for component in calendar.walk("VEVENT") if isinstance(component, Event)]
+
+
+def _key(entry: Entry) -> tuple[str, ...]:
+    recurrence = entry.value("RECURRENCE-ID")
+    return (_uid(entry), recurrence.rpartition(":")[2] or recurrence)
+
+
+def _rank(entry: Entry) -> str:
+    sequence = entry.value("SEQUENCE")
+    number = int(sequence) if re.fullmatch(r"\d{1,9}", sequence, re.ASCII) else 0
+    return f"{number:010} {entry.value('DTSTAMP')[:40]}"
+
+
+def _outcomes(entry: Entry, reading: Reading, seen: Seen) -> Iterator[tuple[str, Outcome]]:
+    if entry.fault is not None:
+        yield "", entry.fault
+    elif entry.kind != "VEVENT":
+        yield "", Skipped(_OTHER_KINDS[entry.kind])
+    elif why := _not_the_one(entry, seen):
+        yield _shown(entry), Skipped(why)
+    else:
+        yield from _of_event(entry, reading, seen)
+
+
+def _not_the_one(entry: Entry, seen: Seen) -> str | None:
+    """Why another entry of this file stands for this one."""
+    best = seen.best(_key(entry))
+    if best is not None and _rank(entry) < best[0]:
+        return "a later version of this entry stands in this file"
+    if seen.times(*_key(entry), entry.value("DTSTART")) > 1:
+        return "this entry stands in this file already"
+    return None
+
+
+def _of_event(entry: Entry, reading: Reading, seen: Seen) -> Iterator[tuple[str, Outcome]]:
+    """The row of one entry, or of each occurrence of a series."""
+    try:
+        event = _parsed(entry)
+        if is_series(event) and ("RECURRENCE-ID" not in event or seen.best((_uid(entry), "")) is None):
+            several = _occurring(entry, event, reading, seen)
+        else:
+            several = [(event, _source_id(entry, event, seen))]
+    except Invalid as error:
+        yield _shown(entry), Rejected(error.reason, field=error.field)
+        return
+    except UNREADABLE:
+        yield _shown(entry), Rejected(_NO_ENTRY)
+        return
+    if not several:
+        yield _shown(entry), Skipped("a series without an occurrence in the last ten years or the next")
+    for one, source_id in several:
+        yield _shown(entry, one), _judged(entry, one, source_id, reading)
+
+
+def _judged(entry: Entry, event: Event, source_id: str, reading: Reading) -> Outcome:
+    try:
+        return proposals.outcome(lambda: _outcome(entry, event, source_id, reading))
+    except UNREADABLE:
+        return Rejected(_NO_ENTRY)
+
+
+def _parsed(entry: Entry) -> Event:
+    """The event, as the library reads it. Raises Invalid for what it cannot read of its times."""
+    [event, *_] = _events(_calendar(entry, []))
+    for name, reason in event.errors:
+        if str(name).upper() in _TIMES or name is None:
+            raise Invalid(f"this cannot be read: {clean(str(reason))[:200]}", field=str(name or "") or None)
+    if "DTSTART" not in event:
+        raise Invalid("no time at which it begins", field="DTSTART")
+    return event
+
+
+def _calendar(entry: Entry, parts: list[str]) -> Calendar:
+    events = "".join(f"BEGIN:VEVENT\n{text}\nEND:VEVENT\n" for text in (entry.text, *parts))
+    return Calendar.from_ical(f"BEGIN:VCALENDAR\n{entry.zones}\n{events}END:VCALENDAR\n".replace("\n\n", "\n"))
+
+
+def _occurring(entry: Entry, event: Event, reading: Reading, seen: Seen) -> list[tuple[Event, str]]:
+    """The occurrences that are not changed by themselves, each with its id; those come with their own line."""
+    _when(event, reading)
+    parts = [text for text in seen.parts((_uid(entry),)) if text != entry.text]
+    calendar = _calendar(entry, parts)
+    whole, *others = _events(calendar)
+    whole.pop("RECURRENCE-ID", None)  # of a series that is not in the file but for this part of it
+    changes = [part for part in others if "RECURRENCE-ID" in part]
+    changed = {str(_of(part, "RECURRENCE-ID").dt) for part in changes}
+    own = {(str(_of(part, "RECURRENCE-ID").dt), str(_of(part, "DTSTART").dt)) for part in changes}
+    found = []
+    for one in occurrences(calendar, event, now=reading.now):
+        told, began = str(_of(one, "RECURRENCE-ID").dt) if "RECURRENCE-ID" in one else "", str(_of(one, "DTSTART").dt)
+        if (told, began) in own or (told in changed and told == began):
+            continue
+        found.append((one, f"{_short(_uid(entry))}/{_stamp(_utc(one['DTSTART'], reading))}"))
+    return found
+
+
+def _source_id(entry: Entry, event: Event, seen: Seen) -> str:
+    """The entry's id; for a part of a series also which it is, for one that shares its id when it begins."""
+    uid, best = _short(_uid(entry)), seen.best(_key(entry))
+    if "RECURRENCE-ID" in event:
+        told = _of(event, "RECURRENCE-ID").dt
+    elif best is not None and best[1] != entry.line:
+        told = _of(event, "DTSTART").dt
+    else:
+        return uid
+    return f"{uid}/{_stamp(told.astimezone(UTC)) if isinstance(told, datetime) and told.tzinfo else told}"
+
+
+def _short(uid: str) -> str:
+    return uid if len(uid) <= 300 and uid.isprintable() else content_id(uid)
+
+
+def _stamp(at: datetime) -> str:
+    return at.strftime("%Y%m%dT%H%M%SZ")
+
+
+def _outcome(entry: Entry, event: Event, source_id: str, reading: Reading) -> Outcome:
+    if entry.method == "REPLY":
+        raise Passed("an answer to an invitation")
+    if _is_all_day(event):
+        raise Passed("an entry for whole days, no meeting")
+    when = _when(event, reading)
+    signs = ("calendar:private",) if str(event.get("CLASS", "")).upper() in ("PRIVATE", "CONFIDENTIAL") else ()
+    people = _people(event, reading, signs)
+    where = _where(event)
+    cancelled = entry.method == "CANCEL" or str(event.get("STATUS", "")).upper() == "CANCELLED"
+    if cancelled or when.ends > reading.now:
+        return _appointment(when, where, people, source_id, reading, cancelled=cancelled)
+    facts: dict[str, Any] = {
+        "kind": where.kind,
+        "occurred_at": when.begins,
+        "channel": where.channel,
+        "direction": "mutual",
+        "source": NAME,
+        "source_id": source_id,
+    }
+    minutes = int((when.ends - when.begins).total_seconds() // 60)
+    if 0 < minutes <= LONGEST:
+        facts["minutes"] = minutes
+    if len(people) > 1:
+        facts["audience"] = len(people)
+    return proposals.touchpoint(facts, people if len(people) <= ATTENTIVE else [], reading)
+
+
+def _appointment(
+    when: _When, where: _Where, people: list[Person], source_id: str, reading: Reading, *, cancelled: bool
+) -> AppointmentRow:
+    for n, one in enumerate(people):
+        proposals.check_person(one, reading, at=f"with[{n}]")
+    return AppointmentRow(NAME, source_id, when.begins, when.ends, where.channel, tuple(people), cancelled)
+
+
+def _is_all_day(event: Event) -> bool:
+    marked = str(event.get("X-MICROSOFT-CDO-ALLDAYEVENT", "")).upper() == "TRUE"
+    return marked or not isinstance(_of(event, "DTSTART").dt, datetime)
+
+
+def _when(event: Event, reading: Reading) -> _When:
+    """Begin and end in UTC. Raises Invalid."""
+    if not isinstance(_of(event, "DTSTART").dt, datetime):
+        day = _of(event, "DTSTART").dt
+        if not isinstance(day, date) or not 1900 <= day.year <= 2200:
+            raise Invalid("this is before 1900, or no day", field="DTSTART")
+        at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        return _When(at, at)
+    begins = _utc(_of(event, "DTSTART"), reading)
+    ends = begins
+    if "DTEND" in event:
+        ends = _utc(_of(event, "DTEND"), reading)
+    elif "DURATION" in event and isinstance(_of(event, "DURATION").dt, timedelta):
+        ends = begins + min(_of(event, "DURATION").dt, timedelta(days=3_660))
+    if ends < begins:
+        raise Invalid("it ends before it begins", field="DTEND")
+    return _When(begins, ends)
+
+
+def _utc(value: Any, reading: Reading) -> datetime:
+    """A time in UTC; one without a zone is the tenant's. Raises Invalid for an unknown zone."""
+    at = value.dt
+    if not isinstance(at, datetime):
+        at = datetime(at.year, at.month, at.day)  # noqa: DTZ001 - the tenant's day
+    elif at.tzinfo is None and value.params.get("TZID"):
+        raise Invalid(f"an unknown time zone: {clean(str(value.params['TZID']))[:100]}", field="DTSTART")
+    if not 1900 <= at.year <= 2200:
+        raise Invalid("this is before 1900, or too far ahead", field="DTSTART")
+    return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(reading.time_zone))).astimezone(UTC)
+
+
+def _people(event: Event, reading: Reading, signs: tuple[str, ...]) -> list[Person]:
+    """The others: organiser and attendees, without rooms, without who declined. Raises Passed where nobody is left."""
+    found: dict[tuple[str, str], Person] = {}
+    declined = False
+    for one in chain(_several(_of(event, "ATTENDEE")), _several(_of(event, "ORGANIZER"))):
+        known = _address(one)
+        identity = known and normalised(known, reading)
+        if not known or not identity or str(one.params.get("CUTYPE", "")).upper() in _NO_PEOPLE:
+            continue
+        no = str(one.params.get("PARTSTAT", "")).upper() == "DECLINED"
+        if identity in reading.own:
+            if no:
+                raise Passed("you declined")
+        elif no:
+            declined = True
+            found.pop(identity, None)
+        elif not known.handle.lower().endswith(("@resource.calendar.google.com", "@group.calendar.google.com")):
+            name = clean(str(one.params.get("CN", ""))).strip("\"'")
+            found.setdefault(identity, person([known], name if name and "@" not in name else None, signs=signs))
+    if not found:
+        raise Passed("everybody else declined" if declined else "nobody else is named with an address")
+    return list(found.values())
+
+
+def _several(value: Any) -> Iterator[Any]:
+    if value is not None:
+        yield from value if isinstance(value, list) else (value,)
+
+
+def _address(one: Any) -> IdentityGiven | None:
+    told = str(one.params.get("EMAIL") or one)
+    way, _, rest = told.partition(":")
+    if way.lower() == "mailto":
+        return IdentityGiven("email", rest.strip())
+    if way.lower() == "tel":
+        return IdentityGiven("phone", rest.strip())
+    return IdentityGiven("email", told.strip()) if _is(told) else None
+
+
+def _is(address: str) -> bool:
+    try:
+        email(address)
+    except Invalid:
+        return False
+    return True
+
+
+def _where(event: Event) -> _Where:
+    """The channel: a call's where there is the address of one, else the place, else the calendar itself.
+
+    A meeting with a place and the address of a call is a meeting, in the channel of the call: physical is only what has
+    a place and no such address.
+    """
+    location = clean(str(event.get("LOCATION", "")))
+    place = _place(location)
+    call = _call(event, location)
+    if call is not None:
+        return _Where(call, "meeting" if place else "video_call")
+    return _Where(place or "calendar", "meeting")
+
+
+def _place(location: str) -> str | None:
+    """The slug of a place: a word the table of channels knows as physical, else `in-person`; None where it is none."""
+    left = _URL.sub("", location).strip()
+    words = [_PLACES.get(word, word) for word in re.findall(r"\w+", folded(left))]
+    if not words or all(word in _NO_PLACE or word in channels.VIRTUAL for word in words[:2]):
+        return None
+    return next((word for word in words if word in channels.PHYSICAL and word != "person"), "in-person")
+
+
+def _call(event: Event, location: str) -> str | None:
+    """The channel of the call the entry has an address of."""
+    for name in ("CONFERENCE", "X-GOOGLE-CONFERENCE", "X-MICROSOFT-SKYPETEAMSMEETINGURL"):
+        for value in _several(_of(event, name)):
+            if found := _URL.search(str(value)):
+                return _host(found[0]) or "video"
+    for text in (location, str(event.get("URL", "")), str(event.get("DESCRIPTION", ""))):
+        for url in _URL.findall(text):
+            if channel := _host(url):
+                return channel
+    if _URL.search(location):
+        return "video"
+    word = next(iter(folded(location).split()), "")
+    return {"zoom": "zoom", "teams": "teams", "microsoft": "teams", "skype": "video"}.get(word)
+
+
+def _host(url: str) -> str | None:
+    try:
+        host = (urlsplit(url).hostname or "").casefold()
+    except ValueError:
+        return None
+    labels = host.split(".")
+    return next((_CALLS[name] for n in range(len(labels)) if (name := ".".join(labels[n:])) in _CALLS), None)
+
+
+def _shown(entry: Entry, event: Event | None = None) -> str:
+    """When and which; not what it was about."""
+    if event is not None and "DTSTART" in event:
+        return shown(str(_of(event, "DTSTART").dt), _short(_uid(entry)))
+    return shown(entry.value("DTSTART").rpartition(":")[2], _short(_uid(entry)))
+
+
+FORMAT = Format(NAME, "Calendar (iCalendar, .ics)", recognise, owners, read)
