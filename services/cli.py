@@ -170,10 +170,20 @@ def verify(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> i
 
 
 @app.command(name="migrate")
-def migrate_(*, data: Data = None) -> None:
+def migrate_(
+    *,
+    set_password: Annotated[
+        bool, Parameter(negative="", help="Give rapport_app the password it has in RAPPORT_DATABASE_URL.")
+    ] = False,
+    data: Data = None,
+) -> None:
     """Create the database where it is missing and bring it up to date."""
     with running(data) as configured:
         migrate.up(configured.admin_url)
+        if set_password:
+            from infra import roles
+
+            asyncio.run(roles.set_password(configured.admin_url, configured.database_url))
     print("The database is up to date.")
 
 

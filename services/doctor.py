@@ -68,6 +68,10 @@ def look_at_folder(typed: Typed) -> Iterator[Finding]:
     for private in (data.keys, *data.keys.iterdir()):
         if private.stat().st_mode & 0o077:
             yield Finding(False, f"Others can read {private}, which holds secrets: chmod go-rwx {private}")
+    elsewhere = data.root / "postgres"
+    if elsewhere.is_symlink():
+        where = elsewhere.readlink()
+        yield Finding(True, f"The database's files are in {where}: who removes {data.root} has to remove them too.")
     free = shutil.disk_usage(data.root).free
     yield Finding(free >= LEAST_SPACE, f"{free / 1e9:.1f} GB are free on its disk; 1 GB is needed.")
 

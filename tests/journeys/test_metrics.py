@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -167,3 +169,27 @@ async def test_a_worker_whose_port_is_taken_says_so(servers: Servers):
         done = await ships.command("worker", RAPPORT_METRICS_PORT=api.rpartition(":")[2])
         assert done.code == 1
         assert "Set RAPPORT_METRICS_PORT to another one." in done.err
+
+
+DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana" / "rapport.json"
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are(scraped: Scraped):
+    shown = scraped.api[1].names() | scraped.worker[1].names()
+    told = (DASHBOARD.parents[1] / "operations.md").read_text()
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        asked = {name for target in panel["targets"] for name in re.findall(r"rapport_\w+", target["expr"])}
+        assert asked, panel["title"]
+        assert asked <= shown, panel["title"]
+        assert {name for name in asked if re.sub("_(bucket|count|sum)$", "", name) not in told} == set()
+
+
+def test_the_panels_of_the_dashboard_are_told_apart_and_lie_beside_each_other():
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len({panel["title"] for panel in panels}) == len(panels) > 10
+    places = [
+        {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        for at in (panel["gridPos"] for panel in panels)
+    ]
+    assert sum(map(len, places)) == len(set.union(*places))
+    assert max(x for place in places for x, _ in place) < 24

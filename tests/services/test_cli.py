@@ -115,6 +115,16 @@ def test_the_doctor_sees_secrets_that_others_can_read(data):
     assert "chmod go-rwx" in done.stdout
 
 
+def test_the_doctor_says_where_the_database_is_when_it_is_not_in_the_data_folder(data, other_data):
+    data.create()
+    assert other_data.root.name not in rapport("doctor", "--data", data.root).stdout
+    (data.root / "postgres").symlink_to(other_data.root / "gone")
+    said = rapport("doctor", "--data", data.root).stdout
+    assert (
+        f"The database's files are in {other_data.root}/gone: who removes {data.root} has to remove them too." in said
+    )
+
+
 async def test_the_doctor_warns_of_a_superuser(servers, data):
     own = {**OWN, "RAPPORT_DATABASE_URL": servers.admin_url, "RAPPORT_REDIS_URL": servers.redis_url}
     assert rapport("migrate", "--data", data.root, **own).returncode == 0
