@@ -67,6 +67,12 @@ class RotateSecret(Struct, frozen=True, forbid_unknown_fields=True):
     overlap_hours: Annotated[int, Meta(ge=0, le=168)] = 24
 
 
+class TryEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
+    """Send a test, marked as one: `webhook.test`, or an example of an event type."""
+
+    type: Annotated[str, Meta(min_length=1, max_length=80)] = TEST
+
+
 class Replay(Struct, frozen=True, forbid_unknown_fields=True):
     """Send again, exactly one way: from behind a position of the log (0: from its beginning), a time span, or all that
     failed since a time. `types` narrows it to some of the endpoint's."""
@@ -116,6 +122,11 @@ def check_types(patterns: Iterable[str], *, known_types: Iterable[str]) -> None:
     for n, pattern in enumerate(patterns):
         if not any(matches((pattern,), one) for one in known):
             raise Invalid(f"there is no event type {pattern}", field=f"types[{n}]")
+
+
+def check_type(event_type: str, *, known_types: Iterable[str]) -> None:
+    if event_type not in known_types:
+        raise Invalid(f"there is no event type {event_type}", field="type")
 
 
 def matches(patterns: Iterable[str], event_type: str) -> bool:

@@ -21,7 +21,7 @@ from domain import deliveries, events
 from domain.deliveries import Answer, Breaker, Delivery, Health
 from domain.event import Event
 from domain.events import UnknownEvent
-from domain.webhooks import TEST, EndpointDisabled, EndpointFailing, Secret, live
+from domain.webhooks import EndpointDisabled, EndpointFailing, Secret, live
 from infra import event_log, tenants
 from infra.context import Context
 from infra.database import GONE, Connection, enter, in_tenant, queries
@@ -207,7 +207,7 @@ async def claim(context: Context, connection: Connection, tenant: Tenant, endpoi
     headers, secrets = _opened(tenant, endpoint)
     return [
         Parcel(
-            tenant, endpoint_id, endpoint["ordered"], row["delivery_id"], row["event_id"], row["type"] == TEST, one,
+            tenant, endpoint_id, endpoint["ordered"], row["delivery_id"], row["event_id"], row["test"], one,
             endpoint["url"], contents[row["delivery_id"]], headers, secrets,
         )
         for row, one in taken
@@ -414,7 +414,7 @@ async def _note_lost(
         sealed = seal_content(tenant, row["delivery_id"], request)
         attempts.append(
             (row["delivery_id"], row["lease_until"] - deliveries.LEASE, None, None, "worker_lost", True,
-             row["type"] == TEST, sealed, None)
+             row["test"], sealed, None)
         )  # fmt: skip
     await _note_attempts(connection, tenant, endpoint["endpoint_id"], attempts)
 

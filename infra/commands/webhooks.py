@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct
 
 from domain import events, webhooks
 from domain.errors import Conflict, NotFound, Refused
-from domain.webhooks import AddEndpoint, ChangeEndpoint, Replay, RotateSecret, Secret
+from domain.webhooks import AddEndpoint, ChangeEndpoint, Replay, RotateSecret, Secret, TryEndpoint
 from infra.commands.once import once
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
@@ -147,38 +147,39 @@ async def rotate_secret(
 
 
 async def try_endpoint(
-    context: Context, tenant: Tenant, endpoint_id: UUID, *, origin: Origin, idempotency_key: str | None = None
+    context: Context,
+    tenant: Tenant,
+    endpoint_id: UUID,
+    command: TryEndpoint,
+    *,
+    data: object,
+    origin: Origin,
+    idempotency_key: str | None = None,
 ) -> Queued:
-    """Send a test event, marked so, at once and once. Raises NotFound; Refused when the endpoint is not active."""
+    """Send a test, marked so, at once and once. Raises NotFound; Refused when the endpoint is not active."""
+    if command.type != webhooks.TEST:
+        webhooks.check_type(command.type, known_types=events.TYPES)
 
     async def queue(connection: Connection) -> Queued:
         delivery_id, event_id = uuid_utils.uuid7(), uuid_utils.uuid7()
         await _existing(connection, tenant, endpoint_id, active=True)
         await connection.execute(
-            queries("webhooks").queue_test, tenant.tenant_id, delivery_id, endpoint_id, event_id, webhooks.TEST,
-            seal_content(tenant, delivery_id, _test_content(tenant)),
+            queries("webhooks").queue_test, tenant.tenant_id, delivery_id, endpoint_id, event_id, command.type,
+            seal_content(tenant, delivery_id, _test_content(tenant, command.type, data)),
         )  # fmt: skip
         await wake(connection, tenant.tenant_id, [endpoint_id])
         await _audit(connection, tenant, endpoint_id, origin, "tested")
         return Queued(delivery_id)
 
     route = f"webhook-endpoints/{endpoint_id}/test"
-    queued = await once(context, tenant, route, Nothing(), queue, answers=Queued, idempotency_key=idempotency_key)
+    queued = await once(context, tenant, route, command, queue, answers=Queued, idempotency_key=idempotency_key)
     context.bell.ring()
     return queued
 
 
-def _test_content(tenant: Tenant) -> bytes:
-    return _JSON.encode(
-        {
-            "type": webhooks.TEST,
-            "timestamp": datetime.now(UTC),
-            "tenant": tenant.tenant_id,
-            "position": 0,
-            "data": {"message": "This is a test. Nothing happened."},
-            "test": True,
-        }
-    )
+def _test_content(tenant: Tenant, event_type: str, data: object) -> bytes:
+    said = {"type": event_type, "timestamp": datetime.now(UTC), "tenant": tenant.tenant_id, "position": 0}
+    return _JSON.encode({**said, "data": data, "test": True})
 
 
 async def replay(
@@ -229,7 +230,7 @@ async def redeliver(
         await _existing(connection, tenant, row["endpoint_id"])
         if row["state"] in ("waiting", "sending"):
             raise Refused("this delivery is still under way: it is sent again by itself")
-        if row["type"] == webhooks.TEST:
+        if row["test"]:
             raise Refused("a test is not sent again: send a new one")
         again = uuid_utils.uuid7()
         number = await connection.fetchval(sql.next_replay, tenant.tenant_id, row["endpoint_id"])

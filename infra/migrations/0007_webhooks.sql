@@ -50,6 +50,7 @@ CREATE TABLE webhook_delivery (
   position    bigint NOT NULL,                     -- 0 for a test
   type        text NOT NULL,
   replay_no   int NOT NULL DEFAULT 0,
+  test        boolean NOT NULL DEFAULT false,      -- sent once, in no statistics
   state       text NOT NULL CHECK (state IN ('waiting', 'sending', 'delivered', 'exhausted', 'cancelled')),
   attempts    smallint NOT NULL DEFAULT 0,
   due_at      timestamptz NOT NULL,

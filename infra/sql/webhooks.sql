@@ -40,18 +40,18 @@ SELECT count(*) FROM webhook_delivery
 
 -- name: expired
 -- Their worker did not come back in time.
-SELECT delivery_id, event_id, position, type, replay_no, state, attempts, due_at, lease_until, content FROM webhook_delivery
+SELECT delivery_id, event_id, position, type, replay_no, test, state, attempts, due_at, lease_until, content FROM webhook_delivery
  WHERE tenant_id = $1 AND endpoint_id = $2 AND state = 'sending' AND lease_until <= now() ORDER BY lease_until LIMIT $3 FOR UPDATE;
 
 -- name: due
 -- What happened comes before what is replayed; within each, what was due first.
-SELECT delivery_id, event_id, position, type, replay_no, state, attempts, due_at, lease_until, content FROM webhook_delivery
+SELECT delivery_id, event_id, position, type, replay_no, test, state, attempts, due_at, lease_until, content FROM webhook_delivery
  WHERE tenant_id = $1 AND endpoint_id = $2 AND state = 'waiting' AND (replay_no > 0) = $4 AND due_at <= now()
  ORDER BY due_at, position LIMIT $3 FOR UPDATE;
 
 -- name: first_open
 -- The only one an ordered endpoint may be sent: nothing overtakes it. A replay is in order within itself.
-SELECT delivery_id, event_id, position, type, replay_no, state, attempts, due_at, lease_until, content FROM webhook_delivery
+SELECT delivery_id, event_id, position, type, replay_no, test, state, attempts, due_at, lease_until, content FROM webhook_delivery
  WHERE tenant_id = $1 AND endpoint_id = $2 AND state IN ('waiting', 'sending')
  ORDER BY replay_no, position LIMIT 1 FOR UPDATE;
 
@@ -188,8 +188,8 @@ UPDATE webhook_delivery SET state = 'cancelled', lease = NULL, lease_until = NUL
 UPDATE webhook_endpoint SET secrets = $3 WHERE tenant_id = $1 AND endpoint_id = $2;
 
 -- name: queue_test
-INSERT INTO webhook_delivery (tenant_id, delivery_id, endpoint_id, event_id, position, type, state, due_at, content)
-VALUES ($1, $2, $3, $4, 0, $5, 'waiting', now(), $6);
+INSERT INTO webhook_delivery (tenant_id, delivery_id, endpoint_id, event_id, position, type, test, state, due_at, content)
+VALUES ($1, $2, $3, $4, 0, $5, true, 'waiting', now(), $6);
 
 -- name: position_before
 -- The last position recorded before this time.
@@ -203,7 +203,7 @@ INSERT INTO webhook_replay (tenant_id, replay_id, endpoint_id, replay_no, types,
 VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8);
 
 -- name: delivery_endpoint
-SELECT endpoint_id, state, type FROM webhook_delivery WHERE tenant_id = $1 AND delivery_id = $2;
+SELECT endpoint_id, state, test FROM webhook_delivery WHERE tenant_id = $1 AND delivery_id = $2;
 
 -- name: queue_again
 INSERT INTO webhook_delivery (tenant_id, delivery_id, endpoint_id, event_id, position, type, replay_no, state, due_at)
@@ -220,7 +220,7 @@ SELECT e.endpoint_id, e.url, e.types, e.body, e.ordered, e.at_once, e.headers, e
 
 -- name: deliveries
 -- The newest first, with what the last attempt came to; $6 and $7 are the last row of the page before.
-SELECT d.delivery_id, d.endpoint_id, d.event_id, d.position, d.type, d.replay_no, d.state, d.attempts, d.due_at, d.queued_at, d.ended_at,
+SELECT d.delivery_id, d.endpoint_id, d.event_id, d.position, d.type, d.replay_no, d.test, d.state, d.attempts, d.due_at, d.queued_at, d.ended_at,
        a.status, a.failure, a.started_at, a.milliseconds
   FROM webhook_delivery d LEFT JOIN LATERAL (
          SELECT status, failure, started_at, milliseconds FROM webhook_attempt a
@@ -231,7 +231,7 @@ SELECT d.delivery_id, d.endpoint_id, d.event_id, d.position, d.type, d.replay_no
  ORDER BY d.queued_at DESC, d.delivery_id DESC LIMIT $8;
 
 -- name: delivery
-SELECT d.delivery_id, d.endpoint_id, d.event_id, d.position, d.type, d.replay_no, d.state, d.attempts, d.due_at, d.queued_at, d.ended_at,
+SELECT d.delivery_id, d.endpoint_id, d.event_id, d.position, d.type, d.replay_no, d.test, d.state, d.attempts, d.due_at, d.queued_at, d.ended_at,
        NULL::smallint AS status, NULL::text AS failure, NULL::timestamptz AS started_at, NULL::int AS milliseconds
   FROM webhook_delivery d WHERE d.tenant_id = $1 AND d.delivery_id = $2;
 

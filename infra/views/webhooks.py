@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from domain.deliveries import Answer, State
 from domain.errors import NotFound
-from domain.webhooks import TEST, Body
+from domain.webhooks import Body
 from domain.webhooks import State as EndpointState
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
@@ -220,7 +220,7 @@ def _delivery(row: asyncpg.Record, last: asyncpg.Record | None = None) -> Delive
         webhook_id=row["event_id"],
         type=row["type"],
         position=row["position"],
-        test=row["type"] == TEST,
+        test=row["test"],
         replay=row["replay_no"],
         state=row["state"],
         attempts=row["attempts"],

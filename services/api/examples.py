@@ -86,5 +86,6 @@ BODIES: dict[str, object] = {
     },
     "change_webhook_endpoint": {"state": "paused"},
     "rotate_webhook_secret": {"overlap_hours": 24},
+    "test_webhook_endpoint": {"type": "referral.won"},
     "replay_webhooks": {"after_position": 0},
 }

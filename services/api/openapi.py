@@ -35,7 +35,7 @@ from msgspec import Meta
 from domain.referrals import MakeReferral
 from domain.ties import MakeIntroduction, NoteTie
 from domain.touchpoints import RecordTouchpoint
-from services.api import examples
+from services.api import examples, webhook_types
 from services.api.parameters import parameters_of
 from services.api.problems import JSON_PROBLEM, Problem
 from services.api.requests import JSON
@@ -135,7 +135,8 @@ def complete(app: Litestar) -> None:
         wanted, schema_hook=_anything, ref_template="#/components/schemas/{name}"
     )
     schemas: Schemas = {kind: cast(Schema, schema) for kind, schema in zip(wanted, found, strict=True)}
-    document.components.schemas = cast(dict[str, Schema], dict(sorted(components.items())))
+    document.webhooks, told = webhook_types.described()
+    document.components.schemas = cast(dict[str, Schema], dict(sorted((components | told).items())))
     document.components.responses = {name: _problem(description, schemas) for name, description in PROBLEMS.values()}
     for one in described:
         _complete_inputs(one, schemas)

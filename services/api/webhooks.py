@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import Struct
 
-from domain.webhooks import AddEndpoint, ChangeEndpoint, Replay, RotateSecret
+from domain.webhooks import AddEndpoint, ChangeEndpoint, Replay, RotateSecret, TryEndpoint
 from infra.commands import webhooks as commands
 from infra.context import Context
 from infra.settings import Settings
@@ -25,6 +25,7 @@ from infra.views.webhooks import (
     Statistics,
 )
 from services.api.parameters import After, Cursor, IdempotencyKey, Limit, instant
+from services.api.webhook_types import test_data
 
 EndpointId = Annotated[UUID, PathParameter(description="The endpoint's id.")]
 DeliveryId = Annotated[UUID, PathParameter(description="The delivery's id.")]
@@ -153,15 +154,17 @@ class WebhookController(Controller):
     async def test(
         self,
         endpoint_id: EndpointId,
+        data: JSONBody[TryEndpoint],
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         origin: NamedDependency[Origin],
         idempotency_key: IdempotencyKey = None,
     ) -> DeliveryReceipt:
-        """`webhook.test`, marked `test: true`: sent once, and in no statistics."""
+        """`webhook.test`, or the example of an event type; marked `test: true`, sent once, and in no statistics."""
         queued = await commands.try_endpoint(
-            context, tenant, endpoint_id, origin=origin, idempotency_key=idempotency_key
-        )
+            context, tenant, endpoint_id, data, data=test_data(data.type), origin=origin,
+            idempotency_key=idempotency_key,
+        )  # fmt: skip
         return DeliveryReceipt(queued.delivery_id)
 
     @post("/{endpoint_id:uuid}/replay", status_code=202, operation_id="replay_webhooks", summary="Send the past again")

@@ -26,7 +26,7 @@ from domain.contacts import (
 )
 from domain.errors import Invalid, NotFound
 from domain.event import Event, Personal
-from tests.examples import ANA, BEN
+from domain.examples import ANA, BEN
 
 EMAIL = ("email", "ana@example.com")
 

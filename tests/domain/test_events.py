@@ -5,7 +5,7 @@ import pytest
 
 from domain import events
 from domain.event import NOTHING_PERSONAL, Event, Personal
-from tests.examples import EVENTS
+from domain.examples import EVENTS
 
 SECRET = Personal(*(f"secret {field}" for field in Personal.__struct_fields__))
 

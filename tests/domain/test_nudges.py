@@ -10,6 +10,7 @@ from domain import nudges
 from domain.contacts import ReachNoted
 from domain.errors import Invalid, NotFound, Refused
 from domain.event import Personal
+from domain.examples import ANA, BEN, COFFEE, NUDGE
 from domain.nudges import (
     AcceptNudge,
     Candidate,
@@ -26,7 +27,6 @@ from domain.nudges import (
     Surroundings,
 )
 from domain.touches import Touch
-from tests.examples import ANA, BEN, COFFEE, NUDGE
 
 NOW = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

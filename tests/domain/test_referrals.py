@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from domain import referrals
 from domain.errors import Invalid, NotFound, Refused
+from domain.examples import ANA, BEN, NOON, REFERRAL
 from domain.money import CurrencySettled, Money
 from domain.referrals import Fact, Fate, MakeReferral, Referral, ReferralMade, ReferralThanked, ReferralWon, TellOutcome
 from domain.touches import measure
 from domain.touchpoints import Reference, TouchpointRecorded
-from tests.examples import ANA, BEN, NOON, REFERRAL
 
 
 def made(**more: Any) -> ReferralMade:

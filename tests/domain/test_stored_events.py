@@ -6,7 +6,7 @@ import pytest
 
 from domain import events
 from domain.event import Event
-from tests.examples import EVENTS, PERSONAL
+from domain.examples import EVENTS, PERSONAL
 
 SPECIMENS = Path(__file__).parents[1] / "stored_events"
 

@@ -7,9 +7,9 @@ import pytest
 
 from domain import ties
 from domain.errors import Invalid
+from domain.examples import ANA, BEN, INTRODUCTION, NOON
 from domain.ties import IntroductionMade, MakeIntroduction, TieNoted
 from domain.touchpoints import Reference, TouchpointRecorded
-from tests.examples import ANA, BEN, INTRODUCTION, NOON
 
 EVE = UUID("01990000-0000-7000-8000-00000000000e")
 

@@ -10,8 +10,8 @@ import pytest
 from domain import touchpoints
 from domain.errors import Invalid, NotFound
 from domain.event import NOTHING_PERSONAL, Personal
+from domain.examples import ANA, BEN, COFFEE
 from domain.touchpoints import RecordTouchpoint, Reference, StrikeTouchpoint, TouchpointRecorded, TouchpointStruck
-from tests.examples import ANA, BEN, COFFEE
 
 NOW = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)
 

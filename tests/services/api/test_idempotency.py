@@ -30,10 +30,11 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "note_tie": ({"between": [BEN, ZOE]}, {"between": [BEN, {"name": "Ed"}]}),
     "add_webhook_endpoint": ({"url": "https://example.com/a"}, {"url": "https://example.com/b"}),
     "rotate_webhook_secret": ({"overlap_hours": 1}, {"overlap_hours": 2}),
+    "test_webhook_endpoint": ({}, {"type": "referral.won"}),
     "replay_webhooks": ({"after_position": 0}, {"after_position": 1}),
 }
 # They take no body, so that there is no other content.
-BODILESS = ("test_webhook_endpoint", "redeliver_webhook")
+BODILESS = ("redeliver_webhook",)
 
 
 def posts(road: Road) -> dict[str, str]:

@@ -191,7 +191,7 @@ def test_every_body_has_its_example():
     optional = {name for name, body in bodies.items() if not body["required"]}
     assert optional == {
         "strike_touchpoint", "accept_nudge", "dismiss_nudge", "finish_nudge", "rotate_webhook_secret",
-        "replay_webhooks",
+        "test_webhook_endpoint", "replay_webhooks",
     }  # fmt: skip
 
 
