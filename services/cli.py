@@ -152,7 +152,8 @@ def nudges(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> N
 
 @app.command
 def rebuild(projection: str, /, *, tenant: Tenant = None, data: Data = None) -> None:
-    """Make a projection anew beside the live one: contacts, timeline, network, relationships or nudges."""
+    """Make a projection anew beside the live one: contacts, timeline, network, relationships, nudges or
+    appointments."""
     with running(data) as configured:
         from services import office
 

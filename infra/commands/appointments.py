@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 import uuid_utils.compat as uuid_utils
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from domain import appointments, touchpoints
 from domain.appointments import (
@@ -22,7 +23,7 @@ from domain.appointments import (
 )
 from domain.errors import Refused
 from domain.event import Event
-from domain.touchpoints import Reference
+from domain.touchpoints import Reference, TouchpointRecorded
 from infra.commands.decisions import Decision, Done, Known, Question, decide, decide_each
 from infra.commands.touchpoints import sourced_id
 from infra.context import Context
@@ -52,7 +53,8 @@ async def plan_appointment(
 ) -> tuple[UUID, Done]:
     """Plan a meeting; with a source and its source_id, or move or call off what was planned. Its id.
 
-    Raises Invalid; Conflict for other content under the same key.
+    What is a touchpoint of that source and time already is no news. Raises Invalid; Conflict for other content under
+    the same key.
     """
     appointment_id, question = _planning(tenant, command, idempotency_key, datetime.now(UTC))
     return appointment_id, await decide(context, tenant, question, origin=origin)
@@ -126,17 +128,23 @@ def _planning(
         touchpoint_id = uuid5(appointment_id, "touchpoint")
 
     def decision(known: Known) -> Decision:
-        return Decision(
-            appointments.plan(
-                checked,
-                _state(known),
-                appointment_id=appointment_id,
-                touchpoint_id=touchpoint_id,
-                contact_ids=known.people,
-            )
+        state, told = _state(known), [at for event, at in known.beside if isinstance(event, TouchpointRecorded)]
+        if state is None and checked.starts_at in told:
+            return Decision(())
+        facts = appointments.plan(
+            checked,
+            state,
+            appointment_id=appointment_id,
+            touchpoint_id=uuid5(appointment_id, "touchpoint") if told else touchpoint_id,
+            contact_ids=known.people,
         )
+        return Decision(facts)
 
-    return appointment_id, _question(appointment_id, decision, checked, event_id, people=checked.people)
+    def beside(stored: Sequence[Happened]) -> str:
+        return _touchpoint_stream(stored) or touchpoints.stream_of(touchpoint_id)
+
+    question = _question(appointment_id, decision, checked, event_id, people=checked.people)
+    return appointment_id, replace(question, beside=beside)
 
 
 async def move_appointment(

@@ -27,3 +27,9 @@ DELETE FROM referral WHERE tenant_id = $1 AND build = $2;
 
 -- name: empty_tie
 DELETE FROM tie WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_appointment
+DELETE FROM appointment WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_appointment_person
+DELETE FROM appointment_person WHERE tenant_id = $1 AND build = $2;

@@ -29,6 +29,7 @@ SELECT $1, process, 1, true FROM unnest(ARRAY[
   'network',
   'nudges',
   'referrals',
+  'appointments',
   'nudge_engine',
   'webhooks']) AS process;
 

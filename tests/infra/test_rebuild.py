@@ -259,4 +259,6 @@ async def test_a_rebuild_goes_past_poison_and_parks_it_again(context: Context, s
     await rebuild(context, shop)
     assert await shop.everything() == before
     parked = await shop.rows("SELECT process, build FROM parked_event ORDER BY process")
-    assert parked == [{"process": name, "build": 2} for name in ("network", "relationships", "timeline")]
+    assert parked == [
+        {"process": name, "build": 2} for name in ("appointments", "network", "relationships", "timeline")
+    ]
