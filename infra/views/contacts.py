@@ -19,7 +19,8 @@ from infra.database import Connection, in_tenant, queries
 from infra.projections.relationships import unpack_rhythm
 from infra.stored_events import decoded
 from infra.tenants import Tenant
-from infra.views import referrals
+from infra.views import appointments, referrals
+from infra.views.appointments import NextAppointment
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
 from infra.views.referrals import ContactReferrals, VouchesView
@@ -86,6 +87,7 @@ class ContactView(ContactRow, frozen=True, kw_only=True):
     interests: list[Interest]
     stated: Statement | None
     within_reach: Within | None
+    next_appointment: NextAppointment | None
     version: int
     position: int
 
@@ -223,7 +225,7 @@ def stage_of(number: int) -> Stage:
 
 async def one(context: Context, tenant: Tenant, contact_id: UUID, *, after: int | None = None) -> ContactView:
     """One contact. Raises NotFound, Behind."""
-    position = await reached(context, tenant, (*READS, *referrals.READS), after)
+    position = await reached(context, tenant, (*READS, *referrals.READS, "appointments"), after)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(queries("contacts").one, tenant.tenant_id, contact_id)
         if row is None:
@@ -231,6 +233,7 @@ async def one(context: Context, tenant: Tenant, contact_id: UUID, *, after: int 
         known = await identities(connection, tenant.tenant_id, [contact_id])
         interests = await connection.fetch(queries("contacts").interests, tenant.tenant_id, contact_id)
         referred, vouches = await referrals.of_contact(connection, tenant.tenant_id, contact_id)
+        meeting = await appointments.next_with(connection, tenant.tenant_id, contact_id, now=datetime.now(UTC))
     return ContactView(
         **asdict(_row(row, known.get(contact_id, []))),
         referrals=referred,
@@ -238,6 +241,7 @@ async def one(context: Context, tenant: Tenant, contact_id: UUID, *, after: int 
         interests=[Interest(i["topic"], i["learned_at"] or None, i["in_confidence"], i["noted_at"]) for i in interests],
         stated=_statement(row),
         within_reach=row["within_reach"],
+        next_appointment=meeting,
         version=row["stream_position"],
         position=position,
     )

@@ -21,6 +21,7 @@ from infra.settings import Settings
 from infra.stored_events import Origin
 from infra.tenants import Tenant
 from services.api import openapi, problems
+from services.api.appointments import AppointmentController
 from services.api.channels import ChannelController
 from services.api.contacts import ContactController
 from services.api.events import EventController
@@ -52,6 +53,7 @@ def create_app(configured: Settings | None = None) -> Litestar:
         route_handlers=[
             TouchpointController,
             ContactController,
+            AppointmentController,
             ChannelController,
             NetworkController,
             NudgeController,

@@ -55,7 +55,7 @@ PROBLEMS: dict[int, tuple[str, str]] = {
         "The key or id was used with other content, the identity is somebody's, or a rule forbids it.",
     ),
     410: ("Gone", "It speaks of a person who was erased."),
-    412: ("Stale", "The contact changed after the version that If-Match names."),
+    412: ("Stale", "It changed after the version that If-Match names."),
     413: ("TooLarge", "More than 1 MB in all, or 64 kB for one touchpoint."),
     415: ("UnsupportedMediaType", "The body is of a form this does not read."),
     503: ("Unavailable", "The database is away, or a view does not reach `after` in time. Send the same again."),
@@ -84,6 +84,7 @@ def config() -> OpenAPIConfig:
         tags=[
             Tag("Touchpoints", "What happened between the business and people."),
             Tag("Contacts", "The people and organisations the business knows."),
+            Tag("Appointments", "Planned meetings, and whether they happened."),
             Tag("Network", "The two halves, and the places where the network lives."),
             Tag("Referrals", "People handed over, people brought together, and who knows whom."),
             Tag("Nudges", "Suggested acts, with their reasons. People act; the system never writes to a contact."),

@@ -48,11 +48,12 @@ IfMatch = Annotated[
     HeaderParameter(
         name="If-Match",
         max_length=40,
-        description="The contact's `version` (its ETag) the change was made on: when it has changed since, 412.",
+        description="The `version` (the ETag) the change was made on: when it has changed since, 412.",
     ),
 ]
 ContactId = Annotated[UUID, PathParameter(description="The contact's id.")]
 TouchpointId = Annotated[UUID, PathParameter(description="The touchpoint's id: the `event_id` it was recorded under.")]
+AppointmentId = Annotated[UUID, PathParameter(description="The appointment's id.")]
 NudgeId = Annotated[UUID, PathParameter(description="The nudge's id.")]
 
 
@@ -77,7 +78,7 @@ def expected_version(if_match: str | None) -> int | None:
         return None
     version = if_match.strip().strip('"')
     if not (version.isascii() and version.isdigit()) or int(version) > MOST_POSITIONS:
-        raise Invalid('this takes the version of the contact, such as "17"', field="If-Match")
+        raise Invalid('this takes a version, such as "17"', field="If-Match")
     return int(version)
 
 

@@ -1,21 +1,28 @@
 """Appointments on the road: planned by one and by the thousand, answered once, told apart by tenant."""
 
 import asyncio
+import random
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import asyncpg
 import msgspec
 import pytest
 
 from domain.appointments import CancelAppointment, MoveAppointment, PlanAppointment, TellHappened, TellMissed
 from domain.errors import Conflict, NotFound, Refused
 from domain.touchpoints import Reference
-from infra import commands
+from infra import commands, migrate, projector
 from infra.commands import Planned
 from infra.context import Context
-from tests.infra.quiet import ORIGIN, Shop, touch
+from infra.database import Connection, in_tenant
+from infra.views import appointments as views
+from tests.conftest import Database, another_database
+from tests.infra.quiet import ORIGIN, Shop, parked_again, touch, work
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -259,3 +266,130 @@ async def test_a_plan_told_with_a_key_is_planned_once(shop: Shop, rival: Shop):
         assert [one.duplicate for _, one in done] == [False, True]
         with pytest.raises(Conflict):
             await commands.plan_appointment(who.context, who.tenant, planned("ben"), origin=ORIGIN, idempotency_key="k")
+
+
+async def rebuilt(context: Context, shop: Shop) -> list[Any]:
+    await projector.start_rebuild(context, shop.id, "appointments")
+    await work(context)
+    return await rows(shop)
+
+
+async def rows(shop: Shop) -> list[Any]:
+    return [await shop.contents(table) for table in ("appointment", "appointment_person")]
+
+
+async def live_through(chance: random.Random, shop: Shop) -> None:
+    """A diary as it fills: told and told again, moved, answered, struck, the workers always somewhere behind."""
+    known: list[UUID] = []
+    for _ in range(60):
+        entry = planned(
+            *chance.sample(["ana", "ben", "eve", "joe"], chance.choice([1, 1, 2, 3])),
+            starts_in=chance.choice([-48, -24, -2, 5]),
+            channel=chance.choice(["cafe", "zoom"]),
+            note=chance.choice([None, "flour"]),
+            source="calendar",
+            source_id=str(chance.randrange(12)),
+            cancelled=chance.random() < 0.1,
+        )
+        match chance.randrange(7):
+            case 0 | 1 | 2:
+                known += [one.appointment_id for one in await plan(shop, entry) if one.status == "planned"]  # type: ignore[misc]
+            case 3:
+                await shop.record(touch("ana", ago=1, kind="meeting", source="calendar", source_id=entry.source_id))
+            case 4:
+                struck = await shop.rows("SELECT stream FROM event WHERE type = 'touchpoint.recorded'")
+                if struck:
+                    await shop.strike(UUID(chance.choice(struck)["stream"].removeprefix("touchpoint-")))
+            case _ if known:
+                act = chance.choice([happened, happened, missed, cancelled, moved])
+                more: dict[str, Any] = {"channel": "shop"} if act is moved else {}
+                with suppress(Refused):
+                    await act(shop, chance.choice(known), **more)
+            case _:
+                pass
+        for _ in range(chance.choice([0, 0, 1, 7])):
+            await projector.advance(shop.context)
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_what_grew_step_by_step_is_what_a_rebuild_makes(context: Context, shop: Shop, rival: Shop, seed: int):
+    chance = random.Random(seed)
+    await live_through(chance, shop)
+    await live_through(chance, rival)
+    await work(context)
+    grown = await rows(shop)
+    assert len(grown[0]) > 5
+    assert len({row["state"] for row in grown[0]}) > 1
+    theirs = await rows(rival)
+    assert await rebuilt(context, shop) == grown
+    assert await rows(rival) == theirs
+    assert await shop.rows("SELECT FROM parked_event") == []
+
+
+async def test_what_happened_to_its_touchpoint_while_its_own_fact_was_parked_is_not_lost(
+    context: Context, shop: Shop, admin: Connection
+):
+    first, second = await plan_one(shop, ana()), await plan_one(shop, ana(source_id="2"))
+    for one in (first, second):
+        done = await happened(shop, one)
+    body = await shop.value("SELECT body FROM event WHERE position = $1", done.position)
+    spoil = "UPDATE event SET body = $3 WHERE tenant_id = $1 AND position = $2"
+    await admin.execute(spoil, shop.id, done.position, b"[]")
+    await shop.strike(done.lead.touchpoint_id)
+    await work(context)
+    assert [row["position"] for row in await shop.rows("SELECT position FROM parked_event")] == [done.position]
+    await admin.execute(spoil, shop.id, done.position, body)
+    await parked_again(admin)
+    await work(context)
+    assert await shop.rows("SELECT FROM parked_event") == []
+    grown = await rows(shop)
+    assert {row["appointment_id"]: row["state"] for row in grown[0]} == {
+        str(first): "happened", str(second): "planned",
+    }  # fmt: skip
+    assert await rebuilt(context, shop) == grown
+
+
+async def test_who_will_be_met_anyway_is_known(context: Context, shop: Shop, rival: Shop):
+    results = await plan(
+        shop,
+        planned("ana", "ben", starts_in=30, source="calendar", source_id="1"),
+        planned("ana", starts_in=3, source="calendar", source_id="2"),
+        planned("eve", starts_in=24 * 90, source="calendar", source_id="3"),
+        planned("joe", starts_in=-1, source="calendar", source_id="4"),
+        planned("zoe", starts_in=4, source="calendar", source_id="5"),
+    )
+    await plan(rival, planned("ana", starts_in=1))
+    assert results[4].appointment_id is not None
+    await cancelled(shop, results[4].appointment_id)
+    await work(context)
+    ana_id, ben_id = results[0].contact_ids
+    async with in_tenant(context.pool, shop.id) as connection:
+        met = await views.soon_met(connection, shop.id, now=NOW, until=NOW + timedelta(days=60))
+        soonest = await views.next_with(connection, shop.id, ana_id, now=NOW)
+    assert met == {ana_id: NOW + timedelta(hours=3), ben_id: NOW + timedelta(hours=30)}
+    assert soonest is not None
+    assert soonest.id == results[1].appointment_id
+
+
+async def test_tenants_that_were_there_before_get_the_projection(quiet_database: Database, tmp_path: Path):
+    """Migrated as far as before it, two tenants added, then all the way."""
+    for one in sorted((Path(migrate.__file__).parent / "migrations").glob("*.sql")):
+        if one.name < "0004":
+            (tmp_path / one.name).write_text(one.read_text())
+    name = f"rapport_test_{uuid4().hex}"
+    url = another_database(quiet_database.admin_url, name)
+    migrate.up(url, tmp_path)
+    connection = await asyncpg.connect(url, server_settings={"search_path": "rapport"})
+    try:
+        add = "INSERT INTO tenant (tenant_id, name, country, time_zone, wrapped_key) VALUES ($1, 'A', 'US', 'UTC', '')"
+        ids = {uuid4(), uuid4()}
+        await connection.executemany(add, [(tenant_id,) for tenant_id in ids])
+        migrate.up(url)
+        rows = await connection.fetch("SELECT * FROM checkpoint WHERE process = 'appointments'")
+        assert {row["tenant_id"] for row in rows} == ids
+        assert {(row["build"], row["position"], row["live"]) for row in rows} == {(1, 0, True)}
+    finally:
+        await connection.close()
+        admin = await asyncpg.connect(quiet_database.admin_url)
+        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await admin.close()

@@ -12,7 +12,7 @@ from tests.conftest import Database
 from tests.road import Business
 from tests.services.api.told import touchpoint
 
-VIEWS = ["/v1/contacts", "/v1/channels", "/v1/network", "/v1/nudges"]
+VIEWS = ["/v1/contacts", "/v1/channels", "/v1/network", "/v1/nudges", "/v1/appointments"]
 
 
 @asynccontextmanager

@@ -35,6 +35,8 @@ CHECKS = [
 ]
 METHODS = {"get", "post", "patch", "put", "delete"}
 
+LISTS = ("/v1/contacts", "/v1/contacts/{contact_id}/timeline", "/v1/appointments", "/v1/channels", "/v1/nudges")
+
 NOWHERE = Settings(database_url="postgresql://nowhere", redis_url="redis://nowhere", master_key=MASTER_KEY)
 DOCUMENT: dict[str, Any] = create_app(NOWHERE).openapi_schema.to_schema()
 OPERATIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -78,6 +80,13 @@ def test_every_route_of_the_issue_is_there():
         ("PATCH", "/v1/contacts/{contact_id}"),
         ("GET", "/v1/contacts/{contact_id}/timeline"),
         ("GET", "/v1/contacts/{contact_id}/strength"),
+        ("GET", "/v1/appointments"),
+        ("POST", "/v1/appointments"),
+        ("GET", "/v1/appointments/{appointment_id}"),
+        ("PATCH", "/v1/appointments/{appointment_id}"),
+        ("POST", "/v1/appointments/{appointment_id}/happened"),
+        ("POST", "/v1/appointments/{appointment_id}/missed"),
+        ("POST", "/v1/appointments/{appointment_id}/cancel"),
         ("GET", "/v1/channels"),
         ("POST", "/v1/channels"),
         ("GET", "/v1/network"),
@@ -192,6 +201,7 @@ def test_every_body_has_its_example():
     assert optional == {
         "strike_touchpoint", "accept_nudge", "dismiss_nudge", "finish_nudge", "rotate_webhook_secret",
         "test_webhook_endpoint", "replay_webhooks",
+        "tell_happened", "tell_missed", "cancel_appointment",
     }  # fmt: skip
 
 

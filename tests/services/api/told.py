@@ -50,6 +50,7 @@ async def one_of_each(business: Business) -> dict[str, str]:
         "touchpoint_id": results[0]["event_id"],
         "nudge_id": nudge["id"],
         "referral_id": await _referral(business),
+        "appointment_id": await planned(business, starts_at=ago(2), ends_at=ago(1.9)),
         **await _webhooks(business),
     }
 
@@ -67,3 +68,22 @@ async def _webhooks(business: Business) -> dict[str, str]:
     endpoint_id = (await business.post("/v1/webhook-endpoints", url)).json()["id"]
     tried = await business.post(f"/v1/webhook-endpoints/{endpoint_id}/test")
     return {"endpoint_id": endpoint_id, "delivery_id": tried.json()["id"]}
+
+
+def appointment(*people: str, **more: Any) -> dict[str, Any]:
+    """An hour tomorrow with these addresses, or what else is said of it."""
+    told = {
+        "starts_at": ago(-1),
+        "ends_at": ago(-1 - 1 / 24),
+        "channel": "cafe",
+        "with": [{"email": address} for address in people or ("ana@example.com",)],
+    }
+    return told | more
+
+
+async def planned(business: Business, *people: str, **more: Any) -> str:
+    """Its id, once the views show it."""
+    answer = await business.post("/v1/appointments", appointment(*people, **more))
+    assert answer.status_code == 201, answer.text
+    await business.seen(answer.json()["position"])
+    return str(answer.json()["id"])
