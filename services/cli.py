@@ -151,8 +151,25 @@ def nudges(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> N
 
 
 @app.command
+def appointments(
+    *,
+    to_confirm: Annotated[
+        bool, Parameter(negative="", help="Only those that are over and nobody answered for.")
+    ] = False,
+    tenant: Tenant = None,
+    json: Json = False,
+    data: Data = None,
+) -> None:
+    """List the meetings to come, and ask about those that are over."""
+    with running(data) as configured:
+        from services import office
+
+        asyncio.run(office.show_appointments(configured, tenant=tenant, to_confirm=to_confirm, as_json=json))
+
+
+@app.command
 def rebuild(projection: str, /, *, tenant: Tenant = None, data: Data = None) -> None:
-    """Make a projection anew beside the live one: contacts, timeline, network, relationships, nudges or
+    """Make a projection anew beside the live one: contacts, timeline, network, relationships, nudges, referrals or
     appointments."""
     with running(data) as configured:
         from services import office

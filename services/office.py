@@ -18,7 +18,7 @@ from infra.context import Context, open_context
 from infra.settings import Settings
 from infra.tenants import Tenant
 from infra.verification import Verified, verify
-from infra.views import contacts, network, nudges, strength
+from infra.views import appointments, contacts, network, nudges, strength
 from infra.views.contacts import Filter
 from services import printing
 from services.demo import loading
@@ -77,6 +77,17 @@ async def show_nudges(configured: Settings, *, tenant: UUID | None, as_json: boo
         print(msgspec.json.encode(page).decode())
         return
     printing.nudges(Console(), page.items, business.time_zone)
+
+
+async def show_appointments(configured: Settings, *, tenant: UUID | None, to_confirm: bool, as_json: bool) -> None:
+    async with opened(configured) as context:
+        business = await chosen(context, tenant)
+        which = appointments.Filter(state="to_confirm" if to_confirm else "open")
+        page = await appointments.page(context, business, which, limit=200)
+    if as_json:
+        print(msgspec.json.encode(page).decode())
+        return
+    printing.appointments(Console(), page.items)
 
 
 async def chosen(context: Context, tenant_id: UUID | None) -> Tenant:

@@ -1,4 +1,4 @@
-"""What the command line prints for people: tables of contacts, halves and nudges."""
+"""What the command line prints for people: tables of contacts, halves, nudges and appointments."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from infra.views.appointments import AppointmentView, attendees
 from infra.views.contacts import ContactRow
 from infra.views.network import HalfView, NetworkView
 from infra.views.nudges import NudgeView
@@ -86,6 +87,18 @@ def nudges(console: Console, rows: Sequence[NudgeView], time_zone: str) -> None:
         console.print(Padding(escape(row.reason), (0, 0, 0, 2)))
         until = day(row.expires_at, time_zone)
         console.print(f"  [dim]until {until}, from {len(row.touchpoint_ids)} touchpoints; {row.id}[/]")
+
+
+def appointments(console: Console, rows: Sequence[AppointmentView]) -> None:
+    """What is to come, and the question about what is over, with the words that answer it."""
+    if not rows:
+        console.print("No appointments are planned, and none waits for an answer.")
+    for row in rows:
+        if row.question is None:
+            console.print(f"[bold]{escape(row.when)}[/]: {escape(attendees(row.people))}, {escape(row.channel)}")
+            continue
+        console.print(f"[bold]{escape(row.question)}[/]")
+        console.print(f"  [dim]answer with {', '.join(row.answers)}; {row.id}[/]")
 
 
 def title(row: ContactRow) -> str:

@@ -128,7 +128,7 @@ def _planning(
         touchpoint_id = uuid5(appointment_id, "touchpoint")
 
     def decision(known: Known) -> Decision:
-        state, told = _state(known), [at for event, at in known.beside if isinstance(event, TouchpointRecorded)]
+        state, told = _state(known), _told_as_past(known)
         if state is None and checked.starts_at in told:
             return Decision(())
         facts = appointments.plan(
@@ -140,11 +140,17 @@ def _planning(
         )
         return Decision(facts)
 
-    def beside(stored: Sequence[Happened]) -> str:
-        return _touchpoint_stream(stored) or touchpoints.stream_of(touchpoint_id)
+    def beside(known: Known) -> list[str]:
+        return _touchpoint_stream(known) or [touchpoints.stream_of(touchpoint_id)]
 
     question = _question(appointment_id, decision, checked, event_id, people=checked.people)
     return appointment_id, replace(question, beside=beside)
+
+
+def _told_as_past(known: Known) -> list[datetime]:
+    """When a touchpoint happened that its source told already."""
+    facts = (fact for stream in known.beside.values() for fact in stream)
+    return [at for event, at in facts if isinstance(event, TouchpointRecorded)]
 
 
 async def move_appointment(

@@ -188,10 +188,10 @@ def _view(
 
 
 def _question(kind: AppointmentKind, people: Sequence[Attendee], when: str) -> str:
-    return f"Did it happen? You were to {WERE_TO.get(kind, 'meet')} {names(people)} on {when}."
+    return f"Did it happen? You were to {WERE_TO.get(kind, 'meet')} {attendees(people)} on {when}."
 
 
-def names(people: Sequence[Attendee]) -> str:
+def attendees(people: Sequence[Attendee]) -> str:
     """Ana, Ben and 3 more."""
     known = [one.name or "somebody" for one in people]
     if len(known) > 3:

@@ -247,6 +247,19 @@ async def test_the_calendar_told_as_past_is_the_appointments_touchpoint(shop: Sh
     assert told.event_id is not None
 
 
+async def test_an_entry_that_is_a_touchpoint_already_is_planned_for_another_time_only(shop: Shop):
+    """The calendar told it as past; then the same entry is put into the future."""
+    starts_at = NOW - timedelta(hours=25)
+    entry = {"source": "calendar", "source_id": "1"}
+    past = msgspec.structs.replace(touch("ana", kind="meeting", channel="cafe", **entry), occurred_at=starts_at)
+    [told] = await shop.tell(past)
+    assert statuses(await plan(shop, ana())) == ["unchanged"]
+    appointment_id = await plan_one(shop, ana(starts_in=-1))
+    done = await happened(shop, appointment_id)
+    assert done.lead.touchpoint_id != told.event_id
+    assert (await shop.types()).count("touchpoint.recorded") == 2
+
+
 async def test_somebody_else_may_have_come(shop: Shop):
     appointment_id = await plan_one(shop, planned("ana", "ben"))
     done = await happened(shop, appointment_id, **{"with": [{"email": "ben@example.com"}, {"name": "Zoe"}]})

@@ -1,14 +1,22 @@
 """The commands about tenants, as a person at a terminal meets them: real processes on a data folder of their own."""
 
+import asyncio
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
-from infra import embedded
+from domain.appointments import PlanAppointment
+from domain.touchpoints import Reference
+from infra import commands, embedded, settings
 from infra.data_folder import DataFolder
+from infra.stored_events import Origin
+from services import office
+from services.workers.main import catch_up
 from tests.conftest import temporary_folder
 
 pytestmark = pytest.mark.xdist_group("office")
@@ -37,6 +45,33 @@ def test_the_demo_tells_the_main_job_and_again_the_same(folder: DataFolder):
     assert rapport(folder, "demo").stdout == first.stdout
     assert "Mira Okafor" in rapport(folder, "contacts").stdout
     assert "Meet in person" in rapport(folder, "nudges").stdout
+
+
+@pytest.mark.slow
+def test_appointments_are_listed_with_their_question(folder: DataFolder):
+    added = json.loads(rapport(folder, "tenant", "add", "Florist", "--time-zone", "Europe/Berlin", "--json").stdout)
+    tenant = ("--tenant", added["tenant_id"])
+    assert "No appointments are planned" in rapport(folder, "appointments", *tenant).stdout
+    asyncio.run(plan(folder, UUID(added["tenant_id"])))
+    told = rapport(folder, "appointments", *tenant).stdout
+    assert "Did it happen? You were to meet Ana" in told
+    assert "answer with happened, missed, cancel" in told
+    assert "Ben, cafe" in told
+    waiting = json.loads(rapport(folder, "appointments", "--to-confirm", *tenant, "--json").stdout)["items"]
+    assert [one["people"][0]["name"] for one in waiting] == ["Ana"]
+
+
+async def plan(folder: DataFolder, tenant_id: UUID) -> None:
+    """An hour with Ana yesterday, and one with Ben tomorrow."""
+    key = {"RAPPORT_MASTER_KEY": embedded.master_key(folder)}
+    configured = settings.load({**embedded.where(folder).environment(), **key})
+    async with office.opened(configured) as context:
+        tenant = await office.chosen(context, tenant_id)
+        for name, days in (("Ana", -1), ("Ben", 1)):
+            starts_at = datetime.now(UTC) + timedelta(days=days)
+            command = PlanAppointment(starts_at, starts_at + timedelta(hours=1), "cafe", (Reference(name=name),))
+            await commands.plan_appointment(context, tenant, command, origin=Origin("test", "cli"))
+        await catch_up(context)
 
 
 @pytest.mark.slow
