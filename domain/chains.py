@@ -90,24 +90,30 @@ def _age(link: Link) -> tuple[datetime, UUID]:
 def _without_circles(links: Sequence[Link]) -> tuple[list[Link], tuple[Link, ...]]:
     """The oldest first: one that would close a circle is set aside."""
     referrers: dict[UUID, set[UUID]] = {}
+    referred: set[UUID] = set()
     accepted, circles = [], []
     for link in links:
-        if link.prospect_id in _forebears(link.referrer_id, referrers):
+        whom = link.prospect_id
+        if whom == link.referrer_id or (whom in referred and _is_forebear(whom, link.referrer_id, referrers)):
             circles.append(link)
         else:
             accepted.append(link)
-            referrers.setdefault(link.prospect_id, set()).add(link.referrer_id)
+            referrers.setdefault(whom, set()).add(link.referrer_id)
+            referred.add(link.referrer_id)
     return accepted, tuple(circles)
 
 
-def _forebears(who: UUID, referrers: Mapping[UUID, set[UUID]]) -> set[UUID]:
-    """Who brought them, who brought those, and so on; themselves among them."""
-    found, waiting = {who}, [who]
+def _is_forebear(one: UUID, of: UUID, referrers: Mapping[UUID, set[UUID]]) -> bool:
+    """Whether one brought the other, or brought who brought them, and so on."""
+    seen, waiting = {of}, [of]
     while waiting:
-        new = referrers.get(waiting.pop(), set()) - found
-        found |= new
-        waiting += new
-    return found
+        for who in referrers.get(waiting.pop(), ()):
+            if who == one:
+                return True
+            if who not in seen:
+                seen.add(who)
+                waiting.append(who)
+    return False
 
 
 def _generations(links: Sequence[Link]) -> dict[UUID, int]:

@@ -1,5 +1,7 @@
 """Referrals: the list, one with all that was told of it, and the chains they make."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -314,27 +316,27 @@ async def tree(
     now = datetime.now(UTC)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(queries("referrals").received, tenant.tenant_id)
-        links = [_link(row) for row in rows]
-        found = chains.chains(links)
-        members = _below(found.members, root)
-        first = members[0].generation if members else 0
-        near = [member for member in members if member.generation - first <= depth]
-        shown, inside = near[:limit], {member.contact_id for member in members}
-        also = [link for link in (*found.also, *found.circles) if link.referrer_id in inside][:limit]
-        known = await names(
-            connection,
-            tenant.tenant_id,
-            {member.contact_id for member in shown}.union(*({one.referrer_id, one.prospect_id} for one in also)),
-        )
+    links = [_link(row) for row in rows]
+    found = await asyncio.to_thread(chains.chains, links)  # of thousands it takes a while, and others are to be served
+    members = _below(found.members, root)
+    first = members[0].generation if members else 0
+    shown = [member for member in members if member.generation - first <= depth][:limit]
+    inside = {member.contact_id for member in members}
+    also = [link for link in (*found.also, *found.circles) if link.referrer_id in inside][:limit]
+    people = {member.contact_id for member in shown}.union(*((one.referrer_id, one.prospect_id) for one in also))
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        known = await names(connection, tenant.tenant_id, people)
+    circles = set(found.circles)
+    theirs = [link for link in links if link.referrer_id in inside]
     currency = next((row["currency"] for row in rows if row["currency"]), None)
     return TreeView(
         currency=currency,
         value=total((member.value for member in members), currency),
         generations=_generations(members, currency),
         members=[_member(member, known, currency) for member in shown],
-        also=[_also(link, known, circle=link in found.circles) for link in also],
-        thanks=_thanks([link for link in links if link.referrer_id in inside], now),
-        growth=Growth(**asdict(chains.reproduction([link for link in links if link.referrer_id in inside], now=now))),
+        also=[_also(link, known, circle=link in circles) for link in also],
+        thanks=_thanks(theirs, now),
+        growth=Growth(**asdict(chains.reproduction((link for link in theirs if link not in circles), now=now))),
         more=len(members) - len(shown),
         position=position,
     )
@@ -359,13 +361,19 @@ def _below(members: Sequence[Member], root: UUID | None) -> Sequence[Member]:
 
 def _generations(members: Sequence[Member], currency: str | None) -> list[GenerationView]:
     """What a referral was worth counts for the generation it brought."""
-    found = []
-    for generation in range(max((member.generation for member in members), default=-1) + 1):
-        people = [member for member in members if member.generation == generation]
-        by = [member.by for member in people if member.by is not None]
-        won, value = sum(link.status == "won" for link in by), total((link.value for link in by), currency)
-        found += [GenerationView(generation, len(people), won, value)] if people else []
-    return found
+    by: dict[int, list[Link]] = {}
+    for member in members:
+        by.setdefault(member.generation, []).extend([member.by] if member.by else [])
+    people = Counter(member.generation for member in members)
+    return [
+        GenerationView(
+            generation,
+            people[generation],
+            sum(link.status == "won" for link in links),
+            total((link.value for link in links), currency),
+        )
+        for generation, links in sorted(by.items())
+    ]
 
 
 def _member(member: Member, known: dict[UUID, Person], currency: str | None) -> ChainMember:
