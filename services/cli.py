@@ -32,6 +32,8 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="For programs:
 app = App(name="rapport", help="The relationships of small businesses.", version=lambda: version("rapport"))
 businesses = App(name="tenant", help="The businesses.")
 app.command(businesses)
+hooks = App(name="webhooks", help="For those who build against webhooks.")
+app.command(hooks)
 
 
 def main() -> None:
@@ -222,6 +224,35 @@ def worker(*, data: Data = None) -> None:
         from services.workers.main import run
 
         run()
+
+
+@hooks.command
+def listen(
+    *,
+    tenant: Tenant = None,
+    port: Annotated[int, Parameter(help="Where to listen on this machine.")] = 8099,
+    secret: Annotated[tuple[str, ...], Parameter(help="Of an endpoint that leads here; then none is made.")] = (),
+    types: Annotated[tuple[str, ...], Parameter(help="Event types, such as referral.*; all when left out.")] = (),
+    data: Data = None,
+) -> None:
+    """Receive webhooks on this machine: each is verified and printed."""
+    from services import webhooks
+
+    if secret:
+        asyncio.run(webhooks.listen(None, tenant=tenant, port=port, secrets=secret, types=types))
+        return
+    with running(data) as configured:
+        quietly(configured)
+        asyncio.run(webhooks.listen(configured, tenant=tenant, port=port, secrets=(), types=types))
+
+
+@hooks.command
+def trigger(event_type: str, /, *, tenant: Tenant = None, data: Data = None) -> int:
+    """Send an example of an event type, marked as a test, to the endpoints that ask for it."""
+    with running(data) as configured:
+        from services import webhooks
+
+        return asyncio.run(webhooks.trigger(configured, event_type, tenant=tenant))
 
 
 @app.command
