@@ -12,6 +12,8 @@ import asyncpg
 import stamina
 from prometheus_client import Counter
 
+from infra import tracing
+
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
@@ -57,6 +59,7 @@ async def open_pool(url: str, *, least: int = 1, most: int = 10) -> Pool:
                 url,
                 min_size=least,
                 max_size=most,
+                init=tracing.watch,
                 command_timeout=60,
                 server_settings={
                     "role": "rapport_app",

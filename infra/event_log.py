@@ -18,6 +18,7 @@ from msgspec import Struct
 from prometheus_client import Counter as Metric
 from prometheus_client import Histogram
 
+from infra import tracing
 from infra.database import GONE, Connection, Pool, in_tenant, queries
 
 Judgement = Literal[
@@ -150,6 +151,7 @@ def _arrays(appends: Sequence[Append]) -> list[list[Any]]:
 class _Waiting(Struct, eq=False):
     append: Append
     verdict: "asyncio.Future[Verdict]"
+    asked: "tracing.SpanContext | None" = None
 
     @property
     def tenant_id(self) -> UUID:
@@ -242,7 +244,7 @@ class Writer:
         """Its verdict, once it is durable. Raises Unavailable when the database is away for long; Unstorable."""
         if not self._open:
             raise Unavailable("the process is stopping")
-        waiting = _Waiting(append, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(append, asyncio.get_running_loop().create_future(), tracing.here())
         lane = self._lanes.get(append.tenant_id)
         if lane is None:
             hand = self._hands[append.tenant_id.int % HANDS]
@@ -293,7 +295,8 @@ class Writer:
         """Commit the batch; those to be sent again come back, in their order. Every other one has its answer."""
         BATCHES.observe(len(batch))
         try:
-            return await self._judge(batch, call)
+            with tracing.span("append batch", caused_by=(waiting.asked for waiting in batch), appends=len(batch)):
+                return await self._judge(batch, call)
         except asyncio.CancelledError:
             _fail(batch, Unavailable("the process is stopping"))
             raise

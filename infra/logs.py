@@ -6,6 +6,8 @@ import sys
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from infra.tracing import trace_id
+
 
 def configure(level: str = "info") -> None:
     """For a whole process. Libraries' own lines are kept from warnings on."""
@@ -14,6 +16,7 @@ def configure(level: str = "info") -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            with_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
@@ -24,6 +27,13 @@ def configure(level: str = "info") -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def with_trace(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
+    """The id of the trace, where there is one."""
+    if found := trace_id():
+        line["trace_id"] = found
+    return line
 
 
 def without_values(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:

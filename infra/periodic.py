@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from infra import nudge_engine, tenants
+from infra import nudge_engine, tenants, tracing
 from infra.context import Context
 from infra.database import Connection, enter, queries
 from infra.metrics import FAILED
@@ -31,7 +31,8 @@ async def run_due(context: Context) -> bool:
         if row is None:
             return False
         await enter(connection, row["tenant_id"], seconds=60)
-        failure = await attempted(connection, _run(context, connection, row["tenant_id"], row["task"]))
+        with tracing.span(f"due {row['task']}", tenant=str(row["tenant_id"])):
+            failure = await attempted(connection, _run(context, connection, row["tenant_id"], row["task"]))
         if failure is not None:
             FAILED.labels(row["task"]).inc()
             log.error("due_work_failed", task=row["task"], tenant=str(row["tenant_id"]), error=failure)

@@ -6,6 +6,7 @@ its stream, visibly, and tried again until it goes; nothing else of the tenant w
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from prometheus_client import Counter, Histogram
 from domain import events
 from domain.errors import NotFound
 from domain.event import Event
-from infra import nudge_engine, tenants, webhooks
+from infra import nudge_engine, tenants, tracing, webhooks
 from infra.context import Context
 from infra.database import Connection, enter, in_tenant, queries
 from infra.metrics import FAILED
@@ -74,13 +75,22 @@ async def advance(context: Context) -> bool:
             return False
         claimed = Claimed(**dict(row))
         await enter(connection, claimed.tenant_id, seconds=60)
-        with ADVANCED.labels(claimed.process).time():
+        with ADVANCED.labels(claimed.process).time(), _span("advance", claimed):
             failure = await attempted(connection, _advance(context, connection, claimed))
         if failure is not None:
             FAILED.labels(claimed.process).inc()
             log.warning("process_stalled", process=claimed.process, tenant=str(claimed.tenant_id), error=failure)
             await connection.execute(sql.stall, claimed.tenant_id, claimed.process, claimed.build, failure)
     return True
+
+
+def _span(what: str, claimed: Claimed) -> AbstractContextManager[None]:
+    return tracing.span(
+        f"{what} {claimed.process}",
+        tenant=str(claimed.tenant_id),
+        after=claimed.from_position,
+        to=claimed.to_position,
+    )
 
 
 async def _advance(context: Context, connection: Connection, claimed: Claimed) -> None:
@@ -201,7 +211,8 @@ async def retry_parked(context: Context) -> bool:
         await enter(connection, row["tenant_id"], seconds=60)
         position = await connection.fetchval(sql.position, row["tenant_id"], row["process"], row["build"])
         claimed = Claimed(**dict(row), from_position=position, to_position=position, live=True)
-        failure = await attempted(connection, _retry(context, connection, claimed))
+        with _span("retry", claimed):
+            failure = await attempted(connection, _retry(context, connection, claimed))
         if failure is not None:
             FAILED.labels(claimed.process).inc()
             log.error("retry_failed", process=claimed.process, tenant=str(claimed.tenant_id), error=failure)

@@ -11,7 +11,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
-from infra import settings
+from infra import settings, tracing
 from infra.ports import refuse_taken
 from infra.settings import Settings
 
@@ -22,6 +22,7 @@ def run(configured: Settings) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first. A second signal ends it at once."""
     refuse_taken(configured.host, configured.port)
     os.environ.update(settings.environment(configured))
+    tracing.start("api")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(configured))
 

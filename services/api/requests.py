@@ -21,6 +21,7 @@ from prometheus_client import Histogram
 from domain import bodies
 from domain.bodies import Unsupported
 from domain.errors import Invalid
+from infra import tracing
 from infra.context import Context
 from infra.tenants import Tenant
 from services.api.parameters import parameters_of
@@ -63,7 +64,7 @@ class Trace:
 
     def __init__(self, method: str, send: Send) -> None:
         self.request_id = str(uuid_utils.uuid7())
-        self._method = method if method in METHODS else "other"
+        self.method = method if method in METHODS else "other"
         self._send = send
         self._began = time.perf_counter()
         self._status = 500
@@ -72,15 +73,16 @@ class Trace:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             MutableScopeHeaders.from_message(message)["X-Request-ID"] = self.request_id
-        elif message["type"] == "http.response.body" and self._method == "HEAD":
+        elif message["type"] == "http.response.body" and self.method == "HEAD":
             message["body"] = b""
         await self._send(message)
 
     def end(self, route: str) -> None:
         """One line in the log and one measurement."""
         seconds = time.perf_counter() - self._began
-        ANSWERED.labels(self._method, route, self._status).observe(seconds)
-        log.info("request", method=self._method, route=route, status=self._status, ms=round(seconds * 1000, 1))
+        ANSWERED.labels(self.method, route, self._status).observe(seconds)
+        tracing.answered(self.method, route, self._status, self.request_id)
+        log.info("request", method=self.method, route=route, status=self._status, ms=round(seconds * 1000, 1))
 
 
 def traced(app: ASGIApp) -> ASGIApp:
@@ -99,10 +101,11 @@ def traced(app: ASGIApp) -> ASGIApp:
         scope["state"]["request_id"] = trace.request_id
         if scope["method"] == HttpMethod.HEAD:
             scope["method"] = HttpMethod.GET
-        try:
-            await app(scope, receive, trace.send)
-        finally:
-            trace.end(str(scope.get("path_template") or "unknown"))
+        with tracing.request(trace.method, scope["headers"]):
+            try:
+                await app(scope, receive, trace.send)
+            finally:
+                trace.end(str(scope.get("path_template") or "unknown"))
 
     return handle
 

@@ -7,7 +7,7 @@ import signal
 import structlog
 import uvloop
 
-from infra import bell, logs, metrics, periodic, projector, settings, webhooks
+from infra import bell, logs, metrics, periodic, projector, settings, tracing, webhooks
 from infra.context import Context, open_context
 from infra.database import GONE
 from infra.deliveries import Deliverer
@@ -85,6 +85,7 @@ def run() -> None:
     """Run until SIGINT or SIGTERM."""
     configured = settings.load(dict(os.environ))
     logs.configure(configured.log_level)
+    tracing.start("worker")
     if configured.metrics_port is not None:
         metrics.serve(configured.host, configured.metrics_port)
     uvloop.run(_until_told(configured))
