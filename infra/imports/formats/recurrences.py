@@ -1,10 +1,12 @@
 """A series of a calendar as its occurrences, within bounds: ten years back, one ahead, 5,000 of them.
 
+The bounds are whole months, so that a file read again a little later has the same rows.
+
 Rules that could keep a reader busy for ever are refused before they are followed.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import recurring_ical_events  # type: ignore[import-untyped]
@@ -18,7 +20,6 @@ UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, Overf
 MOST = 5_000
 BACK = 10
 AHEAD = 1
-_YEAR = timedelta(days=366)
 _FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _OF_MONTHS = ("BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS", "BYEASTER")
 _DAYS_OF = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -35,8 +36,10 @@ def occurrences(calendar: Calendar, event: Event, *, now: datetime) -> list[Even
     if "EXRULE" in event:
         raise Invalid("this series has a rule of exceptions (EXRULE), which is not read", field="EXRULE")
     found: dict[tuple[str, str], Event] = {}
-    for begin in (now + _YEAR * year for year in range(-BACK, AHEAD)):
-        for one in recurring_ical_events.of(calendar).between(begin, begin + _YEAR):
+    month = datetime(now.year, now.month, 1, tzinfo=UTC)
+    for year in range(month.year - BACK, month.year + AHEAD):
+        begin, end = month.replace(year=year), month.replace(year=year + 1)
+        for one in recurring_ical_events.of(calendar).between(begin, end):
             found.setdefault((_written(one, "DTSTART"), _written(one, "RECURRENCE-ID")), one)
         if len(found) > MOST:
             raise Invalid(f"this series has more than {MOST:,} occurrences in {BACK + AHEAD} years", field="RRULE")
