@@ -28,7 +28,8 @@ from infra.projections import appointments, contacts, network, nudges, referrals
 from infra.stored_events import decoded
 from infra.tenants import Tenant
 
-BATCH = 2_000
+BATCH = 2_000  # events of its own that a projection takes at once
+SPAN = 20_000  # events it looks through for them
 WAIT_SECONDS = 5.0
 WAITS = "waits for an earlier event of its stream"
 
@@ -107,13 +108,10 @@ async def _advance(context: Context, connection: Connection, claimed: Claimed) -
 
 async def _project(context: Context, connection: Connection, tenant: Tenant, claimed: Claimed) -> None:
     projection = PROJECTIONS[claimed.process]
-    rows = await connection.fetch(queries("event_log").after, claimed.tenant_id, claimed.from_position, BATCH)
-    rows = [row for row in rows if row["position"] <= claimed.to_position]
-    through = rows[-1]["position"]
+    mine, through = await _read(connection, claimed, projection)
     waiting = await _parked_streams(connection, claimed, projection)
     if waiting:
         claimed = replace(claimed, to_position=through)
-    mine = [row for row in rows if _concerns(projection, row)]
     for row in mine:
         if row["stream"] in waiting:
             await _park(connection, claimed, row, WAITS)
@@ -127,9 +125,16 @@ async def _project(context: Context, connection: Connection, tenant: Tenant, cla
     PROJECTED.labels(claimed.process).inc(len(mine))
 
 
-def _concerns(projection: Projection, row: asyncpg.Record) -> bool:
-    """Its own types; and those nobody knows yet, which may turn out to be."""
-    return row["type"] in projection.types or row["type"] not in events.TYPES
+async def _read(
+    connection: Connection, claimed: Claimed, projection: Projection
+) -> tuple[Sequence[asyncpg.Record], int]:
+    """The next events of its own types and of those nobody knows yet, which may turn out to be; and how far they go."""
+    through = min(claimed.to_position, claimed.from_position + SPAN)
+    others = list(events.TYPES.keys() - projection.types)
+    rows = await connection.fetch(
+        queries("event_log").concerning, claimed.tenant_id, claimed.from_position, through, others, BATCH
+    )
+    return rows, rows[-1]["position"] if len(rows) == BATCH else through
 
 
 async def _parked_streams(connection: Connection, claimed: Claimed, projection: Projection) -> set[str]:

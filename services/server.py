@@ -11,7 +11,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
-from infra import settings, tracing
+from infra import garbage, settings, tracing
 from infra.ports import refuse_taken
 from infra.settings import Settings
 
@@ -31,6 +31,7 @@ async def serve(configured: Settings) -> None:
     from services.api.app import create_app
 
     app = create_app()
+    garbage.settle()
     server = Server(
         app,
         address=configured.host,

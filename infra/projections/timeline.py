@@ -5,12 +5,10 @@ Beside them stand the decisions on referrals, of which it tells what a won one i
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
-from msgspec.structs import asdict
 
 from domain import referrals
 from domain.referrals import Fact, ReferralLost, ReferralWon
@@ -103,11 +101,22 @@ def conversions(
 
 def recorded(fact: TouchpointRecorded, occurred_at: datetime) -> Experience:
     """A touchpoint as the row it becomes is read."""
-    row = {**asdict(fact), "occurred_at": occurred_at, "people": len(fact.contact_ids)}
-    return Experience(touch_of(row), occurred_at)
+    touch = Touch(
+        touchpoint_id=fact.touchpoint_id,
+        day=day_of(occurred_at),
+        kind=fact.kind,
+        direction=fact.direction,
+        context=fact.channel,
+        act=fact.act,
+        depth=fact.depth,
+        minutes=fact.minutes,
+        audience=max(fact.audience or 1, len(fact.contact_ids)),
+        automated=fact.automated,
+    )
+    return Experience(touch, occurred_at)
 
 
-def touch_of(row: asyncpg.Record | Mapping[str, Any]) -> Touch:
+def touch_of(row: asyncpg.Record) -> Touch:
     """A timeline row as the strength model takes it; people named count as its audience where more are not given."""
     return Touch(
         touchpoint_id=row["touchpoint_id"],

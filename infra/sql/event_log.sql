@@ -24,6 +24,11 @@ SELECT position, stream, event_id, type, version, occurred_at, recorded_at, body
 SELECT position, stream, event_id, type, version, occurred_at, recorded_at, body, sealed
   FROM event WHERE tenant_id = $1 AND position > $2 ORDER BY position LIMIT $3;
 
+-- name: concerning
+-- The log past a position and up to another, in order, without types that are somebody else's alone.
+SELECT position, stream, event_id, type, version, occurred_at, recorded_at, body, sealed
+  FROM event WHERE tenant_id = $1 AND position > $2 AND position <= $3 AND type <> ALL ($4) ORDER BY position LIMIT $5;
+
 -- name: after_of_types
 SELECT position, stream, event_id, type, version, occurred_at, recorded_at, body, sealed
   FROM event WHERE tenant_id = $1 AND position > $2 AND type = ANY ($3) ORDER BY position LIMIT $4;

@@ -7,7 +7,7 @@ import signal
 import structlog
 import uvloop
 
-from infra import bell, logs, metrics, periodic, projector, settings, tracing, webhooks
+from infra import bell, garbage, logs, metrics, periodic, projector, settings, tracing, webhooks
 from infra.context import Context, open_context
 from infra.database import GONE
 from infra.deliveries import Deliverer
@@ -88,6 +88,7 @@ def run() -> None:
     tracing.start("worker")
     if configured.metrics_port is not None:
         metrics.serve(configured.host, configured.metrics_port)
+    garbage.settle()
     uvloop.run(_until_told(configured))
 
 

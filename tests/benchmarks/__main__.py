@@ -14,7 +14,7 @@ import msgspec
 import psutil
 import uvloop
 
-from infra import embedded
+from infra import embedded, garbage
 from infra.logs import configure
 from tests.benchmarks import bulk, catching_up, http, losses, memory, peer, reads, rebuild, single, visible
 from tests.benchmarks.place import Place, Size
@@ -67,6 +67,7 @@ def main() -> None:
     given = vars(told.parse_args())
     size = Size(**{name: given[name] for name in Size.__struct_fields__})
     configure("error")
+    garbage.settle()
     with temporary_folder() as folder, embedded.servers(folder) as found:
         servers = Servers(found.admin_url, found.redis_url)
         around = asyncio.run(circumstances(servers))

@@ -141,7 +141,7 @@ def touch(number: int, person: int, *, note: str | None = NOTE) -> RecordTouchpo
     """The n-th touchpoint, with one of the people, with a note: what imports bring."""
     return RecordTouchpoint(
         kind="email",
-        occurred_at=datetime(2025, 1, 1, 12, tzinfo=UTC) + timedelta(minutes=10 * (number % 50_000)),
+        occurred_at=datetime(2020, 1, 1, 12, tzinfo=UTC) + timedelta(minutes=10 * (number % 50_000)),
         channel="email",
         direction=("in", "out")[number % 2],
         people=(Reference(email=f"person{person}@example.com", name=f"Person {person}"),),
@@ -174,7 +174,7 @@ def _touch_event(tenant: Tenant, who: UUID, number: int) -> Append:
     event_id = uuid_utils.uuid7()
     fact = touchpoints.record(touch(number, 0, note=None), touchpoint_id=event_id, contact_ids=(who,))
     body, _ = events.encode(fact)
-    at = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
+    at = datetime(2022, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
     draft = Draft(fact.stream, event_id, fact.TYPE, fact.VERSION, at, body)
     return Append(tenant.tenant_id, (draft,), event_id.bytes, META)
 
