@@ -30,6 +30,8 @@ class Channel(Struct, frozen=True, omit_defaults=True):
 
 
 class ChannelOpened(Event, frozen=True, kw_only=True):
+    """A place came into use: as described, or as the table of slugs has it."""
+
     TYPE: ClassVar[str] = "channel.opened"
     channel: Channel
 

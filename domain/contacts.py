@@ -60,6 +60,8 @@ class LocalityNoted(_OfContact, frozen=True, kw_only=True):
 
 
 class RelationNoted(_OfContact, frozen=True, kw_only=True):
+    """What the contact is to the business."""
+
     TYPE: ClassVar[str] = "contact.relation_noted"
     relation: Relation | None
 

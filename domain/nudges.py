@@ -59,10 +59,14 @@ class NudgeSuggested(_OfNudge, frozen=True, kw_only=True):
 
 
 class NudgeAccepted(_OfNudge, frozen=True, kw_only=True):
+    """The member means to do it."""
+
     TYPE: ClassVar[str] = "nudge.accepted"
 
 
 class NudgeSnoozed(_OfNudge, frozen=True, kw_only=True):
+    """It comes back then."""
+
     TYPE: ClassVar[str] = "nudge.snoozed"
     until: datetime
 
@@ -81,6 +85,8 @@ class NudgeDone(_OfNudge, frozen=True, kw_only=True):
 
 
 class NudgeExpired(_OfNudge, frozen=True, kw_only=True):
+    """Its time was over, or there was no more reason for it."""
+
     TYPE: ClassVar[str] = "nudge.expired"
 
 

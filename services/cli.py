@@ -247,6 +247,14 @@ def listen(
 
 
 @hooks.command
+def types() -> None:
+    """Print every event type with an example of its data, as Markdown."""
+    from services.api import webhook_types
+
+    print(webhook_types.markdown(), end="")
+
+
+@hooks.command
 def trigger(event_type: str, /, *, tenant: Tenant = None, data: Data = None) -> int:
     """Send an example of an event type, marked as a test, to the endpoints that ask for it."""
     with running(data) as configured:

@@ -61,6 +61,17 @@ def test_data(event_type: str) -> object:
     return {"message": "This is a test. Nothing happened."} if shown is None else events.public(shown)
 
 
+def markdown() -> str:
+    """Every type with what it says and an example, for people."""
+    shown = {one.TYPE: one for one in examples.EVENTS}
+    parts = [
+        f"### `{name}`\n\n{' '.join((event.__doc__ or '').split())}\n\n```json\n"
+        f"{json.dumps(example(shown[name])['data'], ensure_ascii=False)}\n```\n"
+        for name, event in sorted(events.TYPES.items())
+    ]
+    return "\n".join(parts)
+
+
 def described() -> tuple[dict[str, PathItem | Reference], dict[str, Any]]:
     """The document's `webhooks`, and the schemas they refer to."""
     kinds = [told(event) for event in events.TYPES.values()]
