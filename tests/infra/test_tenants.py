@@ -18,7 +18,7 @@ from tests.road import MASTER_KEY
 
 
 async def test_a_new_tenant_can_work_at_once(context: Context, shop: Shop, rival: Shop):
-    expected = {*projector.PROJECTIONS, "nudge_engine"}
+    expected = {*projector.PROJECTIONS, "nudge_engine", "webhooks"}
     for who in (shop, rival):
         rows = await who.rows("SELECT process, build, position, live FROM checkpoint")
         assert {row["process"] for row in rows} == expected
