@@ -60,6 +60,7 @@ async def open_pool(url: str, *, least: int = 1, most: int = 10) -> Pool:
                 min_size=least,
                 max_size=most,
                 init=tracing.watch,
+                reset=_given_back,
                 command_timeout=60,
                 server_settings={
                     "role": "rapport_app",
@@ -68,6 +69,19 @@ async def open_pool(url: str, *, least: int = 1, most: int = 10) -> Pool:
                 },
             )
     raise AssertionError("the retry gives a pool or raises")
+
+
+_breached: set[int] = set()  # the server's processes of connections on which a tenant was still set
+
+
+async def _given_back(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """What we set, we set for a transaction: nothing is to be put back, and asking for it would cost a round trip.
+
+    A connection of which that was not so is closed.
+    """
+    if connection.get_server_pid() in _breached:
+        _breached.discard(connection.get_server_pid())
+        connection.terminate()
 
 
 @asynccontextmanager
@@ -81,11 +95,12 @@ async def in_tenant(pool: Pool, tenant_id: UUID, *, seconds: int = 20) -> AsyncI
 async def enter(connection: Connection, tenant_id: UUID, *, seconds: int) -> None:
     """Make the running transaction the tenant's; `seconds` is the longest a statement of it may take.
 
-    Raises WallBreach when it was a tenant's already.
+    Raises WallBreach when it was a tenant's already: nobody gets that connection again.
     """
     found = await connection.fetchrow(queries("event_log").enter_tenant, str(tenant_id), f"{seconds}s")
     if found is None or found["was"]:
         WALL_BREACHES.inc()
+        _breached.add(connection.get_server_pid())
         raise WallBreach
 
 

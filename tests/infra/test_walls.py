@@ -155,6 +155,17 @@ async def test_a_connection_that_comes_with_a_tenant_set_is_refused_and_counted(
     assert breaches() == before + 1
 
 
+async def test_a_connection_that_kept_a_tenant_is_never_handed_out_again(quiet_database: Database, shop: Shop):
+    async with await open_pool(quiet_database.app_url, most=1) as pool:
+        async with pool.acquire() as connection:
+            await connection.execute("SELECT set_config('app.tenant_id', $1, false)", str(shop.id))
+        with pytest.raises(WallBreach):
+            async with in_tenant(pool, uuid4()):
+                pass
+        async with in_tenant(pool, shop.id) as fresh:
+            assert await fresh.fetchval("SELECT count(*) FROM tenant") == 1
+
+
 async def test_a_superuser_that_logs_in_is_the_applications_role_all_the_same(
     quiet_database: Database, shop: Shop, rival: Shop
 ):
