@@ -39,10 +39,10 @@ class Exchange(Struct, frozen=True):
 
 
 class _Resolver(AbstractResolver):
-    """The system's resolver; an answer with one inner address among others is refused as a whole."""
+    """Another resolver, guarded: an answer with one inner address among others is refused as a whole."""
 
-    def __init__(self, *, loopback: bool) -> None:
-        self._inner = aiohttp.ThreadedResolver()
+    def __init__(self, inner: AbstractResolver, *, loopback: bool) -> None:
+        self._inner = inner
         self._loopback = loopback
 
     async def resolve(
@@ -114,7 +114,7 @@ def _failure(error: Exception) -> Failure:
 @asynccontextmanager
 async def open_egress(*, loopback: bool = False, resolver: AbstractResolver | None = None) -> AsyncIterator[Egress]:
     """A client that dials public addresses only; with `loopback`, this machine too. Each POST has a connection of its
-    own, so that what was checked is what is spoken to."""
+    own, so that what was checked is what is spoken to. Names are looked up by the system, or by `resolver`."""
 
     def dial(address: aiohttp.connector.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, place = address
@@ -123,7 +123,7 @@ async def open_egress(*, loopback: bool = False, resolver: AbstractResolver | No
         return socket.socket(family, kind, protocol)
 
     connector = aiohttp.TCPConnector(
-        resolver=resolver or _Resolver(loopback=loopback),
+        resolver=_Resolver(resolver or aiohttp.ThreadedResolver(), loopback=loopback),
         socket_factory=dial,
         use_dns_cache=False,
         force_close=True,
