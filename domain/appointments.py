@@ -250,8 +250,8 @@ def check_happened(command: TellHappened) -> TellHappened:
 
 def _times(starts_at: datetime, ends_at: datetime, *, now: datetime) -> tuple[datetime, datetime]:
     starts, ends = _time(starts_at, now=now, field="starts_at"), _time(ends_at, now=now, field="ends_at")
-    if not timedelta(0) < ends - starts <= LONGEST:
-        raise Invalid("it ends after it starts, and within 31 days", field="ends_at")
+    if not timedelta(0) <= ends - starts <= LONGEST:
+        raise Invalid("it does not end before it starts, nor after 31 days", field="ends_at")
     return starts, ends
 
 

@@ -93,6 +93,11 @@ SELECT a.appointment_id, a.starts_at, a.ends_at, a.channel, a.kind
    AND a.state = 'planned' AND a.ends_at > $3
  ORDER BY a.starts_at, a.appointment_id LIMIT 1;
 
+-- name: not_held
+-- Those of these touchpoints whose appointments were missed or cancelled.
+SELECT touchpoint_id FROM appointment
+ WHERE tenant_id = $1 AND build = live_build('appointments') AND touchpoint_id = ANY ($2) AND state IN ('missed', 'cancelled');
+
 -- name: soon_met
 -- Who will be met between two instants anyway, and when first.
 SELECT p.contact_id, min(a.starts_at) AS starts_at

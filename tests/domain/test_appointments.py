@@ -320,7 +320,7 @@ def nobody(count: int) -> tuple[Reference, ...]:
 @pytest.mark.parametrize(
     ("given", "field"),
     [
-        ({"ends_at": NOON}, "ends_at"),
+        ({"ends_at": NOON - timedelta(seconds=1)}, "ends_at"),
         ({"ends_at": NOON - HOUR}, "ends_at"),
         ({"ends_at": NOON + timedelta(days=32)}, "ends_at"),
         ({"starts_at": datetime(1899, 12, 31, tzinfo=UTC)}, "starts_at"),
@@ -343,6 +343,13 @@ def test_a_plan_that_cannot_be_is_refused_by_its_field(given: dict[str, Any], fi
     with pytest.raises(Invalid) as refusal:
         appointments.check_plan(PlanAppointment(**{**fields, **given}), now=NOON)
     assert refusal.value.field == field
+
+
+def test_an_entry_without_a_length_is_one_too():
+    story = Story()
+    story.plan(told(ends_at=NOON))
+    assert appointments.shown("planned", story.standing().plan.ends_at, now=NOON) == "to_confirm"
+    assert story.happened(now=NOON)
 
 
 def test_a_name_alone_will_do_for_what_does_not_come_again():
