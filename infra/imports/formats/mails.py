@@ -47,6 +47,7 @@ class Head:
     def __init__(self, raw: bytes) -> None:
         self._message: Message = _PARSER.parsebytes(raw)
         self._fields: dict[str, list[str]] = {}
+        self._people: dict[str, list[Named]] = {}
         for name, value in self._message.raw_items():
             self._fields.setdefault(name.lower(), []).append(_text(str(value)[:_FIELD]))
 
@@ -63,8 +64,15 @@ class Head:
 
     def people(self, *names: str) -> list[Named]:
         """Those of these fields who have an address."""
-        found = [pair for name in names for value in self._fields.get(name, []) for pair in _addresses(value)]
-        return [(IdentityGiven("email", address), _words(name) or None) for name, address in found]
+        return [who for name in names if name in self._fields for who in self._people_of(name)]
+
+    def _people_of(self, name: str) -> list[Named]:
+        if name not in self._people:
+            found = [pair for value in self._fields[name] for pair in _addresses(value)]
+            self._people[name] = [
+                (IdentityGiven("email", address), _words(called) or None) for called, address in found
+            ]
+        return self._people[name]
 
     def date(self) -> datetime:
         """When it says it was written, in UTC. Raises Invalid."""

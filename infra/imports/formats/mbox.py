@@ -30,6 +30,7 @@ _DATED = re.compile(
 )
 _ADDRESSED = re.compile(rb"^From (?:\S+\s*$|-\s|\S*@|\S+ at )")
 _FIELD = re.compile(rb"^(?:[\x21-\x39\x3b-\x7e]+[ \t]*:|>From )")
+_FROM = re.compile(rb"^(?:From|Sender):.*(?:\n[ \t].*)*", re.IGNORECASE | re.MULTILINE)
 _AUTOMATIC = re.compile(
     r"(?:no|do|not)[-_.]?(?:not[-_.]?)?reply|mailer-daemon|postmaster|bounces?|notifications?|automated|nobody|donotreply"
 )
@@ -162,9 +163,12 @@ def read(file: File, reading: Reading) -> Iterator[Row]:
 
 
 def _tell(mail: Mail, reading: Reading, seen: Seen) -> None:
+    written = b"".join(_FROM.findall(mail.head)).lower()
+    if mail.fault is not None or not any(handle.encode() in written for _, handle in reading.own):
+        return  # not from us, as can be seen without reading it whole
     head = Head(mail.head)
     sender = _sender(head)
-    if mail.fault is not None or sender is None or not is_us(sender[0], reading):
+    if sender is None or not is_us(sender[0], reading):
         return
     try:
         at = head.date()

@@ -18,6 +18,7 @@ from domain.errors import Invalid
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
 MOST = 5_000
+MOST_RULES = 3
 BACK = 10
 AHEAD = 1
 _FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
@@ -31,7 +32,10 @@ def is_series(event: Event) -> bool:
 
 def occurrences(calendar: Calendar, event: Event, *, now: datetime) -> list[Event]:
     """The occurrences within the window, in order, each once. Raises Invalid for a series without measure."""
-    for rule in _several(event.get("RRULE")):
+    rules = list(_several(event.get("RRULE")))
+    if len(rules) > MOST_RULES:
+        raise Invalid(f"this series has more than {MOST_RULES} rules", field="RRULE")
+    for rule in rules:
         _check_rule(rule)
     if "EXRULE" in event:
         raise Invalid("this series has a rule of exceptions (EXRULE), which is not read", field="EXRULE")

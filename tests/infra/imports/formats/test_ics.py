@@ -165,6 +165,7 @@ def test_times_in_zones(when: str, at: datetime):
         ("DTSTART:99990506T081500Z\n", "", "DTSTART", "too far ahead"),
         ("DTSTART:20260506T150000Z\nDTEND:20260506T140000Z\n", "", "DTEND", "ends before"),
         (PAST, "RRULE:FREQ=SECONDLY\n", "RRULE", "not oftener"),
+        (PAST, "RRULE:FREQ=YEARLY\n" * 4, "RRULE", "more than 3 rules"),
         (PAST, "RRULE:FREQ=HOURLY;COUNT=3\n", "RRULE", "not oftener"),
         (PAST, "RRULE:FREQ=DAILY;INTERVAL=0\n", "RRULE", "interval"),
         (PAST, "RRULE:FREQ=DAILY;BYHOUR=1,2,3,4,5;BYMINUTE=1,2,3,4,5\n", "RRULE", "24 times a day"),
