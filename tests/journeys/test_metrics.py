@@ -171,6 +171,12 @@ async def test_a_worker_whose_port_is_taken_says_so(servers: Servers):
         assert "Set RAPPORT_METRICS_PORT to another one." in done.err
 
 
+def test_each_metric_is_in_the_docs(scraped: Scraped):
+    names = {name for one in (scraped.api[1], scraped.worker[1]) for name in one.names() if name.startswith("rapport_")}
+    told = (DASHBOARD.parents[1] / "operations.md").read_text()
+    assert sorted(name for name in names if re.sub("_(bucket|count|sum|created)$", "", name) not in told) == []
+
+
 DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana" / "rapport.json"
 
 
