@@ -88,6 +88,17 @@ def test_the_example_of_env_names_what_the_compose_file_takes():
     assert set(re.findall(r"^#?(\w+)=", example, flags=re.MULTILINE)) == variables()
 
 
+def test_prometheus_is_told_the_ports_that_there_are():
+    page = (PROJECT / "docs" / "operations.md").read_text()
+    [example] = re.findall(r"```yaml\n(scrape_configs.*?)```", page, flags=re.DOTALL)
+    [job] = yaml.safe_load(example)["scrape_configs"]
+    settings = {"api": "RAPPORT_PORT", "worker": "RAPPORT_METRICS_PORT"}
+    for place in job["dns_sd_configs"]:
+        [service] = place["names"]
+        assert SERVICES[service]["environment"][settings.pop(service)] == place["port"]
+    assert settings == {}
+
+
 def test_the_image_is_made_of_what_is_there_by_locked_packages_and_runs_as_nobody_special():
     copies = [rest.split() for instruction, rest in DOCKERFILE if instruction == "COPY" and "--from" not in rest]
     copied = [word for words in copies for word in words[:-1]]
