@@ -82,10 +82,11 @@ _POLITE = re.compile(r"(?<![.!?\n] )(?<!^)(?<!\w)(?:Sie|Ihr(?:e[nmrs]?)?)(?!\w)"
 
 
 def label(text: str, *, reply: bool = False, own_sites: Iterable[str] = ()) -> Label:
-    """The label of a text. `reply`: it answers somebody. `own_sites`: hosts of links that are the writer's own.
+    """The label of a text. `reply`: it answers somebody. `own_sites`: hosts of the writer's own sites.
 
-    The act, by the first rule that holds: an own link, a price, a discount or an offer is `promote`; asking for
-    something is `ask`; thanks are `thank`; praise, help offered, good wishes or a reply are `give`; else `neutral`.
+    The act, by the first rule that holds: a link to a page of an own site (its bare address stands in signatures), a
+    price, a discount or an offer is `promote`; asking for something is `ask`; thanks are `thank`; praise, help offered,
+    good wishes or a reply are `give`; else `neutral`.
     About `us` when more is said of we and our (or it promotes), `them` when of you and your, else `other`.
     """
     read = text[:READ]
@@ -100,7 +101,7 @@ def _plain(text: str) -> str:
 
 
 def _act(plain: str, *, reply: bool, own_sites: Iterable[str]) -> Act:
-    if any(site.casefold() in plain for site in own_sites):
+    if any(_page_of(site).search(plain) for site in own_sites):
         return "promote"
     if _PRICE.search(plain) or _DISCOUNT.search(plain) or _OFFER.search(plain):
         return "promote"
@@ -109,6 +110,10 @@ def _act(plain: str, *, reply: bool, own_sites: Iterable[str]) -> Act:
     if _THANKS.search(plain):
         return "thank"
     return "give" if reply or _GIVING.search(plain) else "neutral"
+
+
+def _page_of(site: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:https?://(?:[\w-]+\.)*|www\.){re.escape(site.casefold())}(?::\d+)?/[^\s/]")
 
 
 def _asks(plain: str) -> bool:

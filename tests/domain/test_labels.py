@@ -49,10 +49,20 @@ def test_a_sentence_and_its_label(text: str, act: str, about: str):
     assert (found.act, found.about) == (act, about)
 
 
-def test_an_own_link_promotes_and_somebody_elses_does_not():
-    text = "Look at https://www.bakery.example/cakes"
-    assert label(text, own_sites=["bakery.example"]).act == "promote"
-    assert label(text, own_sites=["printer.example"]).act == "neutral"
+@pytest.mark.parametrize(
+    ("text", "act"),
+    [
+        ("Look at https://www.bakery.example/cakes", "promote"),
+        ("Look at www.Bakery.example/cakes", "promote"),
+        ("Look at https://shop.bakery.example:8080/cakes", "promote"),
+        ("Kim\nThe Bakery\nkim@bakery.example\nhttps://bakery.example/", "neutral"),
+        ("Kim\nThe Bakery\nwww.bakery.example", "neutral"),
+        ("Look at https://printer.example/bakery.example/x", "neutral"),
+        ("Look at https://notbakery.example/cakes", "neutral"),
+    ],
+)
+def test_a_link_to_a_page_of_ones_own_promotes_and_a_signature_does_not(text: str, act: str):
+    assert label(text, own_sites=["bakery.example"]).act == act
 
 
 def test_a_reply_gives():

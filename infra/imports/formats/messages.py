@@ -50,7 +50,7 @@ def touchpoint(
     addressed = len(to_others) if ours else max(len(known), 1)
     named = to_others if ours else [sender]
     people: list[Person] = [person([who], name) for who, name in named] if addressed <= ATTENTIVE else []
-    what = label(text, reply=reply, own_sites=own_sites(reading))
+    what = label(text, reply=reply, own_sites=own_sites(reading) if ours else ())
     text_digest = digest(text)
     told = facts | {"direction": "out" if ours else "in", "act": what.act, "about": what.about}
     if addressed > 1:

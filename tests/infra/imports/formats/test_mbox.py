@@ -253,7 +253,9 @@ def test_a_packed_text_is_labelled_too():
 
 
 def test_a_link_to_our_own_site_promotes():
-    assert made("See https://www.bakery.example/cakes", **OUT).record.act == "promote"
+    link = "See https://www.bakery.example/cakes"
+    assert made(link, **OUT).record.act == "promote"
+    assert made(link).record.act == "neutral", "theirs is another site"
 
 
 def mailing(people: int) -> Iterator[str]:
