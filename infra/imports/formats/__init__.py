@@ -86,9 +86,7 @@ def _what(text: str) -> str:
     for line in begin.split("\n")[:20]:
         for delimiter in (",", ";", "\t"):
             fields = split(line, delimiter)
-            if len(fields) > 2 or (
-                len(fields) == 2 and all(0 < len(field.lstrip()) == len(field) < 30 for field in fields)
-            ):
+            if _are_headings(fields):
                 seen = ", ".join(clean(field)[:40] for field in fields[:12])
                 return f"this is a table with the columns {seen}; known are {_known_tables()}"
     controls = sum(not character.isprintable() and not character.isspace() for character in text)
@@ -97,8 +95,11 @@ def _what(text: str) -> str:
     return f"this is a text of no format we read; it begins with: {shown(begin[:80])}"
 
 
-def _is_heading(field: str) -> bool:
-    return 0 < len(field.lstrip()) == len(field) < 30
+def _are_headings(fields: list[str]) -> bool:
+    """Whether it is a table's first line, not a sentence with commas."""
+    if len(fields) == 2:
+        return all(0 < len(field.lstrip()) == len(field) < 30 for field in fields)
+    return len(fields) > 2 and not fields[-1].rstrip().endswith((".", "!", "?", ":"))
 
 
 def _known_tables() -> str:

@@ -56,6 +56,7 @@ def test_an_empty_file_is_refused(content: bytes):
         (b'{\n  "kind": "call"\n}', "one object a line"),
         (b"\x00\x01\x02\x03\x04\x05\x06\x07", "no text"),
         (b"Dear Ana, it was good to see you.", "begins with: Dear Ana"),
+        (b"All of this is made up: people, firms, words and days.\n", "begins with: All of this"),
     ],
 )
 def test_what_is_no_such_file_is_refused_by_its_name(begin: bytes, said: str):
