@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,12 +31,13 @@ class Received(Struct, frozen=True):
 
 
 class Receiver:
-    """Answers as `answer` says, by default 204."""
+    """Answers as `answer` says, by default 204; as `slow_answer` says where that is set."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
         self.url = ""
         self.answer: Callable[[Received], web.StreamResponse] = lambda _: web.Response(status=204)
+        self.slow_answer: Callable[[Received], Awaitable[web.StreamResponse]] | None = None
         self._came = asyncio.Condition()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -45,7 +46,7 @@ class Receiver:
         self.received.append(one)
         async with self._came:
             self._came.notify_all()
-        return self.answer(one)
+        return self.answer(one) if self.slow_answer is None else await self.slow_answer(one)
 
     async def got(self, number: int, seconds: float = 20) -> list[Received]:
         """The first so many, waited for."""
