@@ -24,6 +24,7 @@ from domain.touchpoints import (
     Text,
     Touchpoint,
     TouchpointRecorded,
+    TouchpointRestored,
     TouchpointStruck,
     check_reference,
 )
@@ -525,6 +526,8 @@ def evolve(appointment: Appointment | None, event: Event) -> Appointment | None:
             return replace(_open(appointment), state="happened", came=event.contact_ids, touchpoint=event)
         case TouchpointStruck() if event.touchpoint_id == appointment.touchpoint_id:
             return _struck(appointment)
+        case TouchpointRestored() if event.touchpoint_id == appointment.touchpoint_id:
+            return replace(evolve(appointment, event.restored) or appointment, spent=False)
         case _:
             return appointment
 

@@ -101,6 +101,37 @@ class RelationshipClosed(_OfContact, frozen=True, kw_only=True):
     ending: Ending
 
 
+class ContactRemoved(_OfContact, frozen=True, kw_only=True):
+    """Nobody needs it in a list: the import that brought it was undone, and nothing else knows the contact.
+
+    Whatever is said of the contact later brings it back; its identities stay its own.
+    """
+
+    TYPE: ClassVar[str] = "contact.removed"
+    undo_of: UUID
+
+
+class ContactRestored(_OfContact, frozen=True, kw_only=True):
+    """An import brought the contact again, and nothing new to say of it."""
+
+    TYPE: ClassVar[str] = "contact.restored"
+
+
+# What is said of somebody who is there. Any of it brings a removed contact back.
+FACTS = (
+    ContactAdded,
+    ContactNamed,
+    IdentityNoted,
+    LocalityNoted,
+    RelationNoted,
+    InterestNoted,
+    RelationshipStated,
+    ReachNoted,
+    RelationshipClosed,
+    ContactRestored,
+)
+
+
 class IdentityGiven(Struct, frozen=True, forbid_unknown_fields=True):
     platform: Annotated[str, Meta(max_length=40)]
     handle: Annotated[str, Meta(max_length=1000)]
@@ -164,6 +195,7 @@ class Contact(Struct, frozen=True):
     stated: RelationshipStated | None = None
     within_reach: Within | None = None
     closed: Ending | None = None
+    removed: bool = False
 
 
 def add(command: AddContact, *, contact_id: UUID, identities: Iterable[tuple[str, str]]) -> list[Event]:
@@ -200,6 +232,24 @@ def change(command: ChangeContact, contact: Contact | None, *, identities: Itera
         *_interests(command, contact),
         *_standing(command, contact),
     ]
+
+
+def complete(contact: Contact, *, name: str | None, identities: Iterable[tuple[str, str]] = ()) -> list[Event]:
+    """What an address book adds to somebody known: a name where there is none, identities. One removed comes back."""
+    who = contact.contact_id
+    named = [ContactNamed(contact_id=who, personal=Personal(name=name))] if name and not contact.name else []
+    noted = [_noted(who, *known) for known in identities if known not in contact.identities]
+    if contact.removed and not named and not noted:
+        return [ContactRestored(contact_id=who)]
+    return [*named, *noted]
+
+
+def remove(contact: Contact | None, *, undo_of: UUID) -> list[Event]:
+    """Taken out of lists. Said again of one who is out already it changes nothing: a touchpoint may have brought them
+    back, which this stream does not tell."""
+    if contact is None:
+        return []
+    return [ContactRemoved(contact_id=contact.contact_id, undo_of=undo_of)]
 
 
 def _naming(command: ChangeContact, contact: Contact) -> list[Event]:
@@ -258,11 +308,16 @@ def _standing(command: ChangeContact, contact: Contact) -> list[Event]:
 
 
 def evolve(contact: Contact | None, event: Event) -> Contact | None:
+    """Whatever is said of a removed contact brings it back."""
+    if contact is not None and contact.removed:
+        contact = replace(contact, removed=False)
     match event:
         case ContactAdded(contact_id=contact_id, personal=personal):
             return Contact(contact_id, name=personal.name)
         case _ if contact is None:
             return None
+        case ContactRemoved():
+            return replace(contact, removed=True)
         case ContactNamed(personal=personal):
             return replace(contact, name=personal.name)
         case IdentityNoted(platform=platform, personal=personal):

@@ -11,6 +11,7 @@ TYPES: dict[str, type[Event]] = {
     for event in (
         touchpoints.TouchpointRecorded,
         touchpoints.TouchpointStruck,
+        touchpoints.TouchpointRestored,
         contacts.ContactAdded,
         contacts.ContactNamed,
         contacts.IdentityNoted,
@@ -20,6 +21,8 @@ TYPES: dict[str, type[Event]] = {
         contacts.ReachNoted,
         contacts.RelationshipStated,
         contacts.RelationshipClosed,
+        contacts.ContactRemoved,
+        contacts.ContactRestored,
         channels.ChannelOpened,
         channels.ChannelDescribed,
         referrals.ReferralMade,

@@ -15,6 +15,7 @@ LUNCH = UUID("01990000-0000-7000-8000-0000000000e0")
 REFERRAL = UUID("01990000-0000-7000-8000-0000000000e1")
 INTRODUCTION = UUID("01990000-0000-7000-8000-0000000000f0")
 ENDPOINT = UUID("01990000-0000-7000-8000-0000000000e0")
+IMPORT = UUID("01990000-0000-7000-8000-0000000000e9")
 NOON = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)
 
 RECORDED = touchpoints.TouchpointRecorded(
@@ -46,6 +47,7 @@ _ABOUT: dict[str, Any] = {
 EVENTS: tuple[Event, ...] = (
     RECORDED,
     touchpoints.TouchpointStruck(touchpoint_id=COFFEE, struck=RECORDED),
+    touchpoints.TouchpointRestored(touchpoint_id=COFFEE, restored=RECORDED),
     contacts.ContactAdded(contact_id=ANA),
     contacts.ContactNamed(contact_id=ANA),
     contacts.IdentityNoted(contact_id=ANA, platform="email"),
@@ -57,6 +59,8 @@ EVENTS: tuple[Event, ...] = (
         contact_id=ANA, known_since=date(2020, 1, 1), how_often="monthly", how_close="ally", by="owner"
     ),
     contacts.RelationshipClosed(contact_id=ANA, ending="moved"),
+    contacts.ContactRemoved(contact_id=ANA, undo_of=IMPORT),
+    contacts.ContactRestored(contact_id=ANA),
     channels.ChannelOpened(channel=CHAMBER),
     channels.ChannelDescribed(channel=CHAMBER),
     referrals.ReferralMade(**_ABOUT, channel="chamber", touchpoint_id=COFFEE, heat=4, source="notebook", source_id="7"),

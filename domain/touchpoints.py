@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from domain import identities
 from domain.channels import check_slug
-from domain.errors import Invalid, NotFound, field_below
+from domain.errors import Invalid, NotFound, Refused, field_below
 from domain.event import NOTHING_PERSONAL, Event, Personal
 
 Kind = Literal[
@@ -103,12 +103,16 @@ class TouchpointRecorded(Event, frozen=True, kw_only=True):
 
 
 class TouchpointStruck(Event, frozen=True, kw_only=True):
-    """It did not happen, or not so: it counts no more. Carries what was struck, so that counts can be taken back."""
+    """It did not happen, or not so: it counts no more. Carries what was struck, so that counts can be taken back.
+
+    `undo_of` is the import that was undone, where no person struck this very touchpoint.
+    """
 
     TYPE: ClassVar[str] = "touchpoint.struck"
 
     touchpoint_id: UUID
     struck: TouchpointRecorded
+    undo_of: UUID | None = None
 
     @property
     def stream(self) -> str:
@@ -117,6 +121,23 @@ class TouchpointStruck(Event, frozen=True, kw_only=True):
     @property
     def subjects(self) -> tuple[UUID, ...]:
         return self.struck.contact_ids
+
+
+class TouchpointRestored(Event, frozen=True, kw_only=True):
+    """It counts again: an import brought once more what the undo of an import had struck."""
+
+    TYPE: ClassVar[str] = "touchpoint.restored"
+
+    touchpoint_id: UUID
+    restored: TouchpointRecorded
+
+    @property
+    def stream(self) -> str:
+        return stream_of(self.touchpoint_id)
+
+    @property
+    def subjects(self) -> tuple[UUID, ...]:
+        return self.restored.contact_ids
 
 
 class StrikeTouchpoint(Struct, frozen=True, forbid_unknown_fields=True):
@@ -230,18 +251,21 @@ def record(command: RecordTouchpoint, *, touchpoint_id: UUID, contact_ids: Seque
 
 
 class Touchpoint(Struct, frozen=True):
-    """What a decision about a touchpoint needs of it."""
+    """What a decision about a touchpoint needs of it. `by_hand`: a person struck it, not the undo of an import."""
 
     recorded: TouchpointRecorded
     struck: bool = False
+    by_hand: bool = False
 
 
 def evolve(touchpoint: Touchpoint | None, event: Event) -> Touchpoint | None:
     match event:
         case TouchpointRecorded():
             return Touchpoint(event)
-        case TouchpointStruck(struck=recorded):
-            return Touchpoint(recorded, struck=True)
+        case TouchpointStruck(struck=recorded, undo_of=undo_of):
+            return Touchpoint(recorded, struck=True, by_hand=undo_of is None)
+        case TouchpointRestored(restored=recorded):
+            return Touchpoint(recorded)
         case _:
             return touchpoint
 
@@ -254,6 +278,26 @@ def strike(command: StrikeTouchpoint, touchpoint: Touchpoint | None) -> list[Eve
         return []
     plain = replace(touchpoint.recorded, personal=NOTHING_PERSONAL)
     return [TouchpointStruck(touchpoint_id=plain.touchpoint_id, struck=plain, personal=Personal(note=command.why))]
+
+
+def undo(touchpoint: Touchpoint | None, *, of: UUID) -> list[Event]:
+    """Struck because its import is undone; nothing for what is struck already."""
+    if touchpoint is None or touchpoint.struck:
+        return []
+    plain = replace(touchpoint.recorded, personal=NOTHING_PERSONAL)
+    return [TouchpointStruck(touchpoint_id=plain.touchpoint_id, struck=plain, undo_of=of)]
+
+
+def restore(touchpoint: Touchpoint | None) -> list[Event]:
+    """It counts again, where the undo of an import struck it. What a person took back stays so: Refused."""
+    if touchpoint is None:
+        raise NotFound("there is no such touchpoint")
+    if not touchpoint.struck:
+        return []
+    if touchpoint.by_hand:
+        raise Refused("taken back by hand")
+    plain = replace(touchpoint.recorded, personal=NOTHING_PERSONAL)
+    return [TouchpointRestored(touchpoint_id=plain.touchpoint_id, restored=plain)]
 
 
 def stream_of(touchpoint_id: UUID) -> str:

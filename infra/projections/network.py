@@ -5,7 +5,7 @@ from typing import cast
 from uuid import UUID
 
 from domain.channels import Channel, ChannelDescribed, ChannelOpened, Realm
-from domain.touchpoints import TouchpointRecorded, TouchpointStruck
+from domain.touchpoints import TouchpointRecorded, TouchpointRestored, TouchpointStruck
 from infra.database import Connection, queries
 from infra.projection import Batch, Projection
 
@@ -33,7 +33,7 @@ def _counts(batch: Batch) -> dict[str, list[int]]:
     counts: dict[str, list[int]] = defaultdict(lambda: [0] * 5)
     for stored in batch.events:
         match stored.event:
-            case TouchpointRecorded() as fact:
+            case (TouchpointRecorded() as fact) | TouchpointRestored(restored=fact):
                 sign = 1
             case TouchpointStruck(struck=fact):
                 sign = -1
@@ -54,7 +54,10 @@ async def realms(connection: Connection, tenant_id: UUID) -> dict[str, Realm]:
 
 PROJECTION = Projection(
     name="network",
-    types=frozenset({ChannelOpened.TYPE, ChannelDescribed.TYPE, TouchpointRecorded.TYPE, TouchpointStruck.TYPE}),
+    types=frozenset(
+        event.TYPE
+        for event in (ChannelOpened, ChannelDescribed, TouchpointRecorded, TouchpointStruck, TouchpointRestored)
+    ),
     tables=("channel",),
     apply=apply,
 )

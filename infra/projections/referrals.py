@@ -13,7 +13,7 @@ from domain import referrals, ties
 from domain.event import Event
 from domain.referrals import Fact, ReferralMade
 from domain.ties import IntroductionMade, TieNoted
-from domain.touchpoints import TouchpointRecorded, TouchpointStruck
+from domain.touchpoints import TouchpointRecorded, TouchpointRestored, TouchpointStruck
 from infra.database import Connection, queries
 from infra.projection import Batch, Projection, Stored
 
@@ -152,7 +152,11 @@ async def _withdraw_ties(connection: Connection, batch: Batch) -> None:
 
 def _touchpoint(event: Event) -> TouchpointRecorded | None:
     """The touchpoint of which this says whether it counts."""
-    return event.struck if isinstance(event, TouchpointStruck) else None
+    match event:
+        case TouchpointStruck(struck=touchpoint) | TouchpointRestored(restored=touchpoint):
+            return touchpoint
+        case _:
+            return None
 
 
 def _uuids(text: str | None) -> list[UUID]:
@@ -165,7 +169,9 @@ def _uuids(text: str | None) -> list[UUID]:
 
 PROJECTION = Projection(
     name="referrals",
-    types=frozenset(event.TYPE for event in (ReferralMade, *TOLD, IntroductionMade, TieNoted, TouchpointStruck)),
+    types=frozenset(
+        event.TYPE for event in (ReferralMade, *TOLD, IntroductionMade, TieNoted, TouchpointStruck, TouchpointRestored)
+    ),
     tables=("referral", "tie"),
     apply=apply,
     follows=("timeline",),

@@ -1,6 +1,6 @@
 """Relationships: each contact's strength state and what lists show of it, as of the tenant's current UTC day."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -8,14 +8,16 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from domain import relationships
+from domain import contacts, relationships
+from domain.appointments import AppointmentMoved, AppointmentPlanned
 from domain.channels import ChannelDescribed, ChannelOpened, Realm
-from domain.contacts import ContactAdded, RelationshipClosed, RelationshipStated
-from domain.referrals import ReferralLost, ReferralWon
+from domain.contacts import ContactAdded, ContactRemoved, RelationshipClosed, RelationshipStated
+from domain.referrals import ReferralLost, ReferralMade, ReferralWon
 from domain.relationships import NOBODY_YET, NOTHING_TOLD, Experience, Relationship, Told, day_of
 from domain.rhythm import Rhythm
 from domain.strength import OutOfOrder, Strength
-from domain.touchpoints import TouchpointRecorded, TouchpointStruck
+from domain.ties import IntroductionMade, TieNoted
+from domain.touchpoints import TouchpointRecorded, TouchpointRestored, TouchpointStruck
 from infra.database import Connection, queries
 from infra.projection import Batch, Projection, Stored
 from infra.projections import network, timeline
@@ -29,6 +31,10 @@ _PACK = msgspec.msgpack.Encoder()
 _RHYTHM = msgspec.msgpack.Decoder(Rhythm)
 
 
+# What else speaks of people who are there: any of it brings a removed one back.
+NAMING = (*contacts.FACTS, AppointmentPlanned, AppointmentMoved, ReferralMade, IntroductionMade, TieNoted)
+
+
 class Kept(Struct, frozen=True):
     """A stored relationship and the position up to which it is folded, which may be past the build's."""
 
@@ -37,11 +43,15 @@ class Kept(Struct, frozen=True):
 
 
 class News(Struct, frozen=True):
-    """What an event is to one contact: a touch, a change of earlier ones, or neither: added, or something told."""
+    """What an event is to one contact: a touch, a change of earlier ones, or neither: added, or something told.
+
+    `there`: it speaks of somebody who is there, as all but a strike do.
+    """
 
     position: int
     experience: Experience | None = None
     changes: bool = False
+    there: bool = True
 
 
 async def apply(connection: Connection, batch: Batch) -> None:
@@ -52,9 +62,10 @@ async def apply(connection: Connection, batch: Batch) -> None:
     """
     described = _described(batch.events)
     news = _news(batch.events)
+    again, removed = await _removals(connection, batch, news)
+    news = {who: told for who, told in news.items() if who not in removed}
     kept = await _load(connection, batch, list(news), described)
     changed = {who: one for who, one in kept.items() if described & one.relationship.channels.keys()}
-    again = set()
     for who, told in news.items():
         one = kept.get(who, NEW)
         fresh = told if batch.again else [each for each in told if each.position > one.folded_to]
@@ -91,12 +102,46 @@ def _news(events: Iterable[Stored]) -> dict[UUID, list[News]]:
                     news.setdefault(who, []).append(one)
             case TouchpointStruck(struck=fact):
                 for who in fact.contact_ids:
+                    news.setdefault(who, []).append(News(stored.position, changes=True, there=False))
+            case TouchpointRestored(restored=fact):
+                for who in fact.contact_ids:
                     news.setdefault(who, []).append(News(stored.position, changes=True))
             case (ReferralWon() | ReferralLost()) as decided if decided.direction == "received":
                 news.setdefault(decided.referrer_id, []).append(News(stored.position, changes=True))
             case _:
                 pass
     return news
+
+
+async def _removals(
+    connection: Connection, batch: Batch, news: Mapping[UUID, Sequence[News]]
+) -> tuple[set[UUID], set[UUID]]:
+    """Those who were once removed and are back, to be folded again; and those who are removed now, without a row."""
+    taken_out: dict[UUID, int] = {}
+    seen: dict[UUID, int] = {who: max(one.position * one.there for one in told) for who, told in news.items()}
+    for stored in batch.events:
+        match stored.event:
+            case ContactRemoved(contact_id=who):
+                taken_out[who] = stored.position
+                seen.setdefault(who, 0)
+            case event if isinstance(event, NAMING):
+                seen.update({who: max(stored.position, seen.get(who, 0)) for who in event.subjects})
+    if not seen:
+        return set(), set()
+    return await _write_removals(connection, batch, taken_out, seen)
+
+
+async def _write_removals(
+    connection: Connection, batch: Batch, taken_out: Mapping[UUID, int], seen: Mapping[UUID, int]
+) -> tuple[set[UUID], set[UUID]]:
+    sql = queries("relationships")
+    if taken_out:
+        await connection.execute(sql.remove, batch.tenant_id, batch.build, list(taken_out), list(taken_out.values()))
+    rows = await connection.fetch(sql.see_removed, batch.tenant_id, batch.build, list(seen), list(seen.values()))
+    removed = {row["contact_id"] for row in rows if row["removed"]}
+    if removed:
+        await connection.execute(sql.take_out, batch.tenant_id, batch.build, list(removed))
+    return {row["contact_id"] for row in rows} - removed, removed
 
 
 async def _load(connection: Connection, batch: Batch, contact_ids: list[UUID], described: set[str]) -> dict[UUID, Kept]:
@@ -174,18 +219,18 @@ PROJECTION = Projection(
     types=frozenset(
         event.TYPE
         for event in (
-            ContactAdded,
-            RelationshipStated,
-            RelationshipClosed,
+            *NAMING,
+            ContactRemoved,
             TouchpointRecorded,
             TouchpointStruck,
+            TouchpointRestored,
             ReferralWon,
             ReferralLost,
             ChannelOpened,
             ChannelDescribed,
         )
     ),
-    tables=("relationship",),
+    tables=("relationship", "removed_contact"),
     apply=apply,
     follows=("contacts", "timeline", "network"),
 )

@@ -3,8 +3,9 @@
 Beside them stand the decisions on referrals, of which it tells what a won one is to who made it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from uuid import UUID
 
 import asyncpg
@@ -14,7 +15,7 @@ from domain import referrals
 from domain.referrals import Fact, ReferralLost, ReferralWon
 from domain.relationships import Experience, day_of
 from domain.touches import Touch
-from domain.touchpoints import TouchpointRecorded, TouchpointStruck
+from domain.touchpoints import TouchpointRecorded, TouchpointRestored, TouchpointStruck
 from infra.database import Connection, queries
 from infra.projection import Batch, Projection, Stored
 
@@ -26,14 +27,9 @@ async def apply(connection: Connection, batch: Batch) -> None:
     rows = [row for stored in batch.events for row in _rows(stored)]
     if rows:
         await connection.execute(sql.insert, batch.tenant_id, batch.build, *map(list, zip(*rows, strict=True)))
-    struck = [
-        (who, stored.event.touchpoint_id, stored.position)
-        for stored in batch.events
-        if isinstance(stored.event, TouchpointStruck)
-        for who in stored.event.struck.contact_ids
-    ]
-    if struck:
-        await connection.execute(sql.strike, batch.tenant_id, batch.build, *map(list, zip(*struck, strict=True)))
+    for statement, marks in groupby(_marks(batch.events), key=lambda mark: mark[0]):
+        columns = zip(*(mark[1:] for mark in marks), strict=True)
+        await connection.execute(getattr(sql, statement), batch.tenant_id, batch.build, *map(list, columns))
     for stored in batch.events:
         if isinstance(stored.event, ReferralWon | ReferralLost) and stored.event.direction == "received":
             await _decide(connection, batch, stored, stored.event)
@@ -45,6 +41,19 @@ async def _decide(connection: Connection, batch: Batch, stored: Stored, event: R
         queries("timeline").decide, batch.tenant_id, batch.build, event.referrer_id, event.referral_id,
         stored.position, referrals.touchpoint_of(event.referral_id), outcome, stored.occurred_at,
     )  # fmt: skip
+
+
+def _marks(events: Iterable[Stored]) -> Iterator[tuple[str, UUID, UUID, int]]:
+    """What is struck or restored, in order: one touchpoint may be both within a batch."""
+    for stored in events:
+        match stored.event:
+            case TouchpointStruck(touchpoint_id=touchpoint_id, struck=fact):
+                statement = "strike"
+            case TouchpointRestored(touchpoint_id=touchpoint_id, restored=fact):
+                statement = "restore"
+            case _:
+                continue
+        yield from ((statement, who, touchpoint_id, stored.position) for who in fact.contact_ids)
 
 
 def _rows(stored: Stored) -> list[tuple[object, ...]]:
@@ -134,7 +143,9 @@ def touch_of(row: asyncpg.Record) -> Touch:
 
 PROJECTION = Projection(
     name="timeline",
-    types=frozenset({TouchpointRecorded.TYPE, TouchpointStruck.TYPE, ReferralWon.TYPE, ReferralLost.TYPE}),
+    types=frozenset(
+        event.TYPE for event in (TouchpointRecorded, TouchpointStruck, TouchpointRestored, ReferralWon, ReferralLost)
+    ),
     tables=("timeline", "conversion"),
     apply=apply,
 )

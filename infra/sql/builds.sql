@@ -16,6 +16,9 @@ DELETE FROM conversion WHERE tenant_id = $1 AND build = $2;
 -- name: empty_relationship
 DELETE FROM relationship WHERE tenant_id = $1 AND build = $2;
 
+-- name: empty_removed_contact
+DELETE FROM removed_contact WHERE tenant_id = $1 AND build = $2;
+
 -- name: empty_channel
 DELETE FROM channel WHERE tenant_id = $1 AND build = $2;
 

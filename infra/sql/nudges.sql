@@ -15,7 +15,10 @@ UPDATE nudge SET state = $4, ended_at = $5, done_by = $6 WHERE tenant_id = $1 AN
 -- name: past
 -- What decides about new ones: the open, those of the longest rest, and all that asked a question.
 SELECT n.nudge_id, n.contact_id, n.kind, n.state, n.suggested_at, n.expires_at, n.ended_at, n.question IS NOT NULL AS asked,
-       c.closed IS NOT NULL AS closed
+       c.closed IS NOT NULL OR EXISTS (
+         SELECT FROM removed_contact r
+          WHERE r.tenant_id = n.tenant_id AND r.build = live_build('relationships') AND r.contact_id = n.contact_id
+            AND r.removed_at_position > r.seen_at_position) AS closed
   FROM nudge n
   LEFT JOIN contact c ON c.tenant_id = n.tenant_id AND c.build = live_build('contacts') AND c.contact_id = n.contact_id
  WHERE n.tenant_id = $1 AND n.build = live_build('nudges')

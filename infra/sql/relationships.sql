@@ -32,3 +32,20 @@ SELECT $1, $2, x.contact_id, x.strength, x.facts, string_to_array(x.channels, E'
        received = excluded.received, scored_day = excluded.scored_day, rhythm = excluded.rhythm,
        rhythm_status = excluded.rhythm_status, silence_ratio = excluded.silence_ratio, trend = excluded.trend,
        folded_to = excluded.folded_to, shows = excluded.shows;
+
+-- name: remove
+INSERT INTO removed_contact (tenant_id, build, contact_id, removed_at_position, seen_at_position)
+SELECT $1, $2, x.contact_id, x.position, 0 FROM unnest($3::uuid[], $4::bigint[]) AS x (contact_id, position)
+    ON CONFLICT (tenant_id, build, contact_id) DO UPDATE
+   SET removed_at_position = greatest(removed_contact.removed_at_position, excluded.removed_at_position);
+
+-- name: see_removed
+-- Those of these contacts who were ever removed, with what was said of them last; `removed` while that is older.
+UPDATE removed_contact r SET seen_at_position = CASE WHEN x.position > r.removed_at_position
+                                                     THEN greatest(r.seen_at_position, x.position) ELSE r.seen_at_position END
+  FROM unnest($3::uuid[], $4::bigint[]) AS x (contact_id, position)
+ WHERE r.tenant_id = $1 AND r.build = $2 AND r.contact_id = x.contact_id
+RETURNING r.contact_id, r.removed_at_position > r.seen_at_position AS removed;
+
+-- name: take_out
+DELETE FROM relationship WHERE tenant_id = $1 AND build = $2 AND contact_id = ANY ($3);

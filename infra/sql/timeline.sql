@@ -25,12 +25,20 @@ SELECT contact_id, referral_id, position, touchpoint_id, outcome, occurred_at FR
    AND ($3::bigint IS NULL OR position <= $3) AND ($4::timestamptz IS NULL OR occurred_at <= $4)
  ORDER BY contact_id, referral_id, position;
 
+-- name: restore
+-- It counts again; `struck_before` keeps from which position to which it did not.
+UPDATE timeline t SET struck_at_position = NULL, struck_before = t.struck_before + int8multirange(int8range(t.struck_at_position, x.position))
+  FROM unnest($3::uuid[], $4::uuid[], $5::bigint[]) AS x (contact_id, touchpoint_id, position)
+ WHERE t.tenant_id = $1 AND t.build = $2 AND t.contact_id = x.contact_id AND t.touchpoint_id = x.touchpoint_id
+   AND t.struck_at_position IS NOT NULL;
+
 -- name: touches
 -- What these contacts' unstruck touches were as known at a position.
 SELECT contact_id, touchpoint_id, occurred_at, kind, channel, direction, act, depth, minutes, audience, people, automated
   FROM timeline
  WHERE tenant_id = $1 AND build = live_build('timeline') AND contact_id = ANY ($2)
    AND position <= $3 AND (struck_at_position IS NULL OR struck_at_position > $3)
+   AND NOT struck_before @> $3::bigint
  ORDER BY contact_id, occurred_at, touchpoint_id;
 
 -- name: touches_until

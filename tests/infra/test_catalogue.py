@@ -15,6 +15,7 @@ DOORS = {
     "claim_work": "finds a tenant with work; the same transaction then enters that tenant",
     "claim_due": "likewise, for periodic work",
     "claim_parked": "likewise, for parked events",
+    "claim_import": "likewise, for imports",
     "tenant_of_key": "a request shows its key before anybody knows its tenant",
     "hold_head": "locks the entered tenant's head, which the application may not update",
     "tenant_ids": "the operator's commands go from tenant to tenant; ids only",
