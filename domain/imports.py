@@ -5,10 +5,10 @@ it yields is a proposal; the road judges it like anything else that comes in.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from domain.contacts import IdentityGiven
 from domain.touchpoints import RecordTouchpoint, Reference
@@ -103,4 +103,37 @@ class Reading(Struct, frozen=True):
 
 
 Sort = Literal["business", "private", "unsure"]
+Unsure = Literal["business", "private", "wait"]
+State = Literal[
+    "reading", "sorting", "needs_owner", "ready", "running", "answering", "done", "undoing", "undone", "cancelled",
+    "failed",
+]  # fmt: skip
+Outcome = Literal["recorded", "known", "skipped", "rejected", "waiting", "private", "undone"]
+OUTCOMES: tuple[Outcome, ...] = ("recorded", "known", "skipped", "rejected", "waiting", "private", "undone")
 ImportId = UUID
+
+# What a person may ask of an import, and in which states.
+MAY_START = frozenset({"ready", "done"})
+MAY_SAY_OWN = frozenset({"needs_owner", "ready"})
+MAY_UNDO = frozenset({"done", "cancelled", "failed"})
+MAY_CANCEL = frozenset({"reading", "sorting", "needs_owner", "ready", "running", "answering"})
+
+
+class Sorted(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person says of somebody in the file: `id` as the dry run shows it."""
+
+    id: UUID
+    sort: Literal["business", "private"]
+
+
+class StartImport(Struct, frozen=True, forbid_unknown_fields=True):
+    """Record what the dry run showed. `unsure` says what becomes of people nobody sorted: they wait when left out."""
+
+    people: Annotated[tuple[Sorted, ...], Meta(max_length=10_000)] = ()
+    unsure: Unsure | None = None
+
+
+class SayOwn(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which identities are the business's own: asked once, remembered for every file that comes later."""
+
+    own: Annotated[tuple[IdentityGiven, ...], Meta(min_length=1, max_length=100)]

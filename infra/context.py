@@ -10,6 +10,7 @@ from infra import tenants
 from infra.bell import Bell
 from infra.database import Pool, open_pool
 from infra.event_log import Writer
+from infra.imports.open_files import OpenFiles
 from infra.sealing import KeyRing
 from infra.tenants import KeyBook
 from infra.turns import Turns
@@ -26,6 +27,7 @@ class Context(Struct, frozen=True):
     master: bytes
     turns: Turns
     stopping: asyncio.Event
+    files: OpenFiles
 
 
 @asynccontextmanager
@@ -40,6 +42,8 @@ async def open_context(
     try:
         await tenants.check_master(pool, master=master)
         async with Writer(pool) as writer, Bell(redis_url) as bell:
-            yield Context(pool, writer, KeyRing(), KeyBook(pool, master=master), bell, master, Turns(), asyncio.Event())
+            ring, keys, files = KeyRing(), KeyBook(pool, master=master), OpenFiles()
+            yield Context(pool, writer, ring, keys, bell, master, Turns(), asyncio.Event(), files)
+            files.close_all()
     finally:
         await pool.close()

@@ -20,9 +20,11 @@ MEANING = {
     "RAPPORT_ADMIN_DATABASE_URL": "the same database as the role that migrates it; default RAPPORT_DATABASE_URL",
     "RAPPORT_REDIS_URL": "your own Valkey or Redis (redis://...)",
     "RAPPORT_WEBHOOKS_ALLOW_LOOPBACK": "1: webhooks may go to this machine too, by http and on any port; default 0",
+    "RAPPORT_IMPORT_LIMIT_MB": "how large a file an import takes, in MB, 1 to 8192; default 500",
     "RAPPORT_MASTER_KEY": "32 bytes in base64 that wrap the keys of the tenants; without it personal data is lost",
 }
 
+ImportLimit = Annotated[int, Meta(ge=1, le=8192)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 PostgresUrl = Annotated[str, Meta(pattern="^postgres(ql)?://")]
 RedisUrl = Annotated[str, Meta(pattern="^(redis|rediss|unix)://")]
@@ -46,6 +48,7 @@ class Typed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, renam
     port: Port = 8000
     metrics_port: Port | None = None
     log_level: LogLevel = "info"
+    import_limit_mb: ImportLimit = 500
     database_url: PostgresUrl | None = None
     admin_database_url: PostgresUrl | None = None
     redis_url: RedisUrl | None = None

@@ -1,6 +1,6 @@
 """Decisions: what has to be read before it is said, read and said while the tenant's head is held."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TypeVar
@@ -107,9 +107,17 @@ async def decide(context: Context, tenant: Tenant, question: Question, *, origin
 
 
 async def decide_each(
-    context: Context, tenant: Tenant, questions: Sequence[Question], *, origin: Origin
+    context: Context,
+    tenant: Tenant,
+    questions: Sequence[Question],
+    *,
+    origin: Origin,
+    beforehand: Callable[[Connection], Awaitable[None]] | None = None,
 ) -> list[Done | Refused]:
-    """As `decide`, for some hundred at once, each on another stream: one commit, and what became of each, in order."""
+    """As `decide`, for some hundred at once, each on another stream: one commit, and what became of each, in order.
+
+    `beforehand` reads, once the head is held, what the decisions need beside their streams.
+    """
     if len({question.stream for question in questions}) < len(questions):
         raise ValueError("each decision is on another stream")
     results: dict[int, Done | Refused] = {}
@@ -126,6 +134,8 @@ async def decide_each(
         position: int | None = await connection.fetchval(queries("event_log").hold_head, column=1)
         if position is None:
             raise NotFound("there is no such tenant")
+        if beforehand is not None:
+            await beforehand(connection)
         results |= await _repeats(connection, tenant, asked)
         fresh = {n: one for n, one in asked.items() if n not in results}
         results |= await _decide_fresh(context, tenant, connection, fresh, position, origin)
@@ -236,7 +246,7 @@ def _append(
         keys[new] = sealing.new_key()
         wrapped.append((new, sealing.wrap(keys[new], under=tenant.keys.key, owner=new)))
     subjects = {who for event in decision.events for who in event.subjects}
-    if subjects - keys.keys():
+    if any(who not in keys for who in subjects):
         raise Erased
     at, lead = decision.occurred_at or now, decision.events[-1]
     facts = [*_channels_opened(decision.events), *decision.events]

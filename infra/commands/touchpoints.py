@@ -106,6 +106,11 @@ def _event_id(tenant: Tenant, command: RecordTouchpoint, idempotency_key: str | 
     return keyed_id(tenant, "touchpoints", idempotency_key, index)
 
 
+def check_touchpoint(tenant: Tenant, item: RecordTouchpoint, *, now: datetime) -> UUID:
+    """The id the touchpoint would be recorded under, if it can be. Raises Refused."""
+    return _read(0, item, tenant, None, now).event_id
+
+
 def sourced_id(tenant: Tenant, source: str, source_id: str) -> UUID:
     """The id of the touchpoint that this source calls so."""
     return uuid5(tenant.tenant_id, f"source\0{source}\0{source_id}")

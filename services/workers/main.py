@@ -13,6 +13,7 @@ from infra.database import GONE
 from infra.deliveries import Deliverer
 from infra.egress import open_egress
 from infra.event_log import Unavailable
+from infra.imports import work as imports
 from infra.settings import Settings
 
 SWEEP_SECONDS = 2.0
@@ -70,15 +71,21 @@ async def catch_up(context: Context) -> None:
 
 
 async def step(context: Context) -> bool:
-    """A little of each kind of work, so that none starves another; False when there is none."""
-    return any(
-        [
-            await projector.advance(context),
-            await periodic.run_due(context),
-            await projector.retry_parked(context),
-            await webhooks.fill_replay(context),
-        ]
-    )
+    """A little of each kind of work, so that none starves another; False when there is none.
+
+    Between two batches of imports every projection has its turn.
+    """
+    worked = [
+        await periodic.run_due(context),
+        await projector.retry_parked(context),
+        await webhooks.fill_replay(context),
+        await imports.advance(context),
+    ]
+    for _ in projector.PROJECTIONS:
+        worked.append(await projector.advance(context))
+        if not worked[-1]:
+            break
+    return any(worked)
 
 
 def run() -> None:

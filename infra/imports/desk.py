@@ -1,0 +1,155 @@
+"""What people say of imports: bring a file, who is us, record it, give it up, take it back."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID, uuid5
+
+import uuid_utils.compat as uuid_utils
+from msgspec import Struct
+
+from domain import identities
+from domain.contacts import IdentityGiven
+from domain.errors import Conflict, Invalid, NotFound, Refused, field_below
+from domain.imports import MAY_CANCEL, MAY_SAY_OWN, MAY_START, MAY_UNDO, SayOwn, Sorted, StartImport
+from infra.context import Context
+from infra.database import Connection, in_tenant, queries
+from infra.imports import files, formats
+from infra.imports.files import Spooled
+from infra.imports.job import Import, Job, end, enter_state, forget_dry_run, remember_own
+from infra.stored_events import Origin
+from infra.tenants import Tenant
+
+
+class Brought(Struct, frozen=True):
+    """An import in its dry run. `again`: it was brought before with this key. `same_as`: an import of the same file."""
+
+    import_id: UUID
+    format: str
+    again: bool = False
+    same_as: UUID | None = None
+
+
+async def bring(
+    context: Context,
+    tenant: Tenant,
+    kept: Spooled,
+    *,
+    file_name: str | None,
+    origin: Origin,
+    idempotency_key: str | None = None,
+) -> Brought:
+    """Keep a file and begin its dry run. Raises Invalid for a file of no known format; nothing is kept of it then."""
+    found = await asyncio.to_thread(formats.recognise, kept.file)
+    key = f"import\0{idempotency_key}"
+    import_id = uuid_utils.uuid7() if idempotency_key is None else uuid5(tenant.tenant_id, key)
+    name = files.shown_name(file_name)
+    async with in_tenant(context.pool, tenant.tenant_id, seconds=60) as connection:
+        sql = queries("imports")
+        brought = await connection.fetchval(
+            sql.bring, tenant.tenant_id, import_id, found.name, name, kept.size, kept.sha256, origin.actor
+        )
+        if brought is None:
+            before = Import.of(await connection.fetchrow(sql.one, tenant.tenant_id, import_id))
+            if before.sha256 != kept.sha256:
+                raise Conflict("this Idempotency-Key was used before, with another file", field="Idempotency-Key")
+            return Brought(import_id, before.format, again=True)
+        await files.store(connection, tenant, import_id, kept)
+        same_as = await connection.fetchval(sql.of_file, tenant.tenant_id, kept.sha256, import_id)
+    context.bell.ring()
+    return Brought(import_id, found.name, same_as=same_as)
+
+
+async def say_own(context: Context, tenant: Tenant, import_id: UUID, command: SayOwn) -> None:
+    """Who is us, from now on; the file is read anew. Raises NotFound, Invalid, Refused."""
+    own = read_own(tenant, command.own)
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        job = await _held(context, connection, tenant, import_id, MAY_SAY_OWN, "says who is us before it is started")
+        await remember_own(connection, tenant, own)
+        await enter_state(job, "reading")
+    context.bell.ring()
+
+
+def read_own(tenant: Tenant, given: Sequence[IdentityGiven]) -> list[tuple[str, str]]:
+    """Raises Invalid with the field."""
+    own = []
+    for n, one in enumerate(given):
+        with field_below(f"own[{n}]"):
+            own.append(identities.given(one.platform, one.handle, country=tenant.country))
+    return own
+
+
+async def start(context: Context, tenant: Tenant, import_id: UUID, command: StartImport) -> None:
+    """Record what the dry run showed; or, when it is done, the rows of people sorted only now.
+
+    Raises NotFound; Invalid for people who are not in the file; Refused before the dry run is over.
+    """
+    sql = queries("imports")
+    async with in_tenant(context.pool, tenant.tenant_id, seconds=60) as connection:
+        job = await _held(context, connection, tenant, import_id, MAY_START, "is started when its dry run is over")
+        await _sort(job, command.people)
+        unsure = command.unsure or job.found.unsure
+        await connection.execute(sql.set_unsure, *job.key, unsure)
+        if unsure != "wait":
+            await connection.execute(sql.settle_unsure, *job.key, unsure)
+        await connection.execute(sql.skip_private, *job.key)
+        if job.found.state == "ready":
+            await forget_dry_run(job)
+        await enter_state(job, "running" if job.found.state == "ready" else "answering")
+    context.bell.ring()
+
+
+async def _sort(job: Job, people: Sequence[Sorted]) -> None:
+    given = {one.id: one.sort for one in people}
+    if not given:
+        return
+    sql = queries("imports")
+    rows = await job.connection.fetch(sql.override, *job.key, list(given), list(given.values()))
+    known = {row["person_id"] for row in rows}
+    for n, one in enumerate(people):
+        if one.id not in known:
+            raise Invalid("there is nobody of this id in the file", field=f"people[{n}].id")
+    await job.connection.execute(sql.unskip, *job.key, list(given))
+
+
+async def undo(context: Context, tenant: Tenant, import_id: UUID) -> None:
+    """Take back all that this import recorded. Once more changes nothing. Raises NotFound, Refused."""
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        found = await _found(connection, tenant, import_id)
+        if found.state in ("undoing", "undone"):
+            return
+        job = await _held(context, connection, tenant, import_id, MAY_UNDO, "is undone when it has ended")
+        await connection.execute(queries("imports").lapse, *job.key)
+        await enter_state(job, "undoing")
+    context.bell.ring()
+
+
+async def cancel(context: Context, tenant: Tenant, import_id: UUID) -> None:
+    """Go no further. What was recorded stays, and can be undone. Raises NotFound, Refused."""
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        found = await _found(connection, tenant, import_id)
+        if found.state == "cancelled":
+            return
+        job = await _held(context, connection, tenant, import_id, MAY_CANCEL, "is cancelled before it has ended")
+        await connection.execute(queries("imports").lapse, *job.key)
+        await end(job, "cancelled", error="cancelled")
+    context.bell.ring()
+
+
+async def _held(
+    context: Context, connection: Connection, tenant: Tenant, import_id: UUID, states: frozenset[str], when: str
+) -> Job:
+    """The import, locked, in one of these states. Waits for the batch that is under way. Raises NotFound, Refused."""
+    row = await connection.fetchrow(queries("imports").hold, tenant.tenant_id, import_id)
+    if row is None:
+        raise NotFound("there is no such import")
+    found = Import.of(row)
+    if found.state not in states:
+        raise Refused(f"an import {when}: this one is {found.state.replace('_', ' ')}")
+    return Job(context, connection, tenant, found)
+
+
+async def _found(connection: Connection, tenant: Tenant, import_id: UUID) -> Import:
+    row = await connection.fetchrow(queries("imports").one, tenant.tenant_id, import_id)
+    if row is None:
+        raise NotFound("there is no such import")
+    return Import.of(row)

@@ -1,0 +1,157 @@
+"""The dry run: every row read and judged as it would be recorded, and whom the file names. Nothing is recorded."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+
+from domain.errors import Refused
+from domain.imports import AppointmentRow, ContactRow, OwnerCandidate, Reading, Rejected, Row, TouchpointRow
+from infra.commands.appointments import appointment_id_of
+from infra.commands.imports import contact_of
+from infra.commands.touchpoints import check_touchpoint
+from infra.database import queries
+from infra.imports import files, formats, people
+from infra.imports.accounts import Account, account, refused, unusable
+from infra.imports.job import (
+    ROWS_AT_ONCE,
+    UNSTARTED,
+    Job,
+    Shown,
+    Told,
+    enter_state,
+    forget_dry_run,
+    normalised_own,
+    own_identities,
+    tell,
+    went_on,
+)
+from infra.imports.known import marked
+from infra.imports.open_files import Reader
+from infra.imports.people import Someone
+
+FIRST_ROWS = 10
+
+
+async def read_on(job: Job) -> None:
+    """A batch of the dry run."""
+    owners: list[OwnerCandidate] = []
+    if job.found.through_row == 0:
+        owners = await _owners(job)
+        own = await own_identities(job.connection, job.tenant)
+        if owners and own.isdisjoint(normalised_own(job.tenant, owners)):
+            await tell(job, Told(owners=owners))
+            await enter_state(job, "needs_owner", due_in=UNSTARTED)
+            return
+    rows = await next_rows(job)
+    judged = [_judge(job, number, row) for number, row in rows]
+    accounts = await marked(job, judged)
+    await account(job.connection, job.tenant, job.found.import_id, accounts)
+    await _note_people(job, [who for _, named in judged for who in named])
+    if job.found.through_row == 0:
+        await tell(job, Told(owners=owners, first_rows=_first(rows, accounts)))
+    await went_on(job, job.found.through_row + len(rows))
+    if len(rows) < ROWS_AT_ONCE:
+        await job.connection.execute(queries("imports").set_rows, *job.key, job.found.through_row + len(rows))
+        job.context.files.close(job.found.import_id)
+        await enter_state(job, "sorting")
+
+
+async def _owners(job: Job) -> list[OwnerCandidate]:
+    """Who in the file may be us. What was read before is forgotten."""
+    await forget_dry_run(job)
+    await job.connection.execute(queries("imports").forget_people, *job.key)
+    with await files.fetch(job.connection, job.tenant, job.found.import_id) as file:
+        return await asyncio.to_thread(formats.FORMATS[job.found.format].owners, file)
+
+
+async def next_rows(job: Job) -> list[tuple[int, Row]]:
+    """The next rows with their numbers. The file is opened where it is not, and read up to where the import stands."""
+    found = job.found
+
+    async def begin() -> Reader:
+        file = await files.fetch(job.connection, job.tenant, found.import_id)
+        own = await own_identities(job.connection, job.tenant)
+        reading = Reading(own, job.tenant.country, job.tenant.time_zone, datetime.now(UTC))
+        return file, iter(formats.FORMATS[found.format].read(file, reading))
+
+    rows = await job.context.files.take(
+        found.import_id, (found.state, found.since), after=found.through_row, most=ROWS_AT_ONCE, begin=begin
+    )
+    return list(enumerate(rows, found.through_row + 1))
+
+
+def _judge(job: Job, number: int, row: Row) -> tuple[Account, list[Someone]]:
+    """What would become of the row by itself, and whom it names."""
+    useless = unusable(number, row)
+    if useless is not None:
+        return useless, []
+    try:
+        named = [people.someone(job.tenant, person) for person in people.people_of(row)]
+        return _proposed(job, number, row, named), named
+    except Refused as refusal:
+        return refused(number, row, Rejected(refusal.reason, field=refusal.field)), []
+
+
+def _proposed(job: Job, number: int, row: Row, named: Sequence[Someone]) -> Account:
+    """Raises Refused."""
+    kind, fact_id = fact_of(job, row, named)
+    return Account(
+        number, row.line, row.member, "recorded", kind, fact_id, tuple(dict.fromkeys(who.person_id for who in named))
+    )
+
+
+def fact_of(job: Job, row: Row, named: Sequence[Someone]) -> tuple[str, UUID]:
+    """What a row becomes, and an id that is the same for the same fact. Raises Refused where it cannot be recorded."""
+    match row.outcome:
+        case TouchpointRow(record=record):
+            return record.kind, check_touchpoint(job.tenant, record, now=datetime.now(UTC))
+        case ContactRow(source=source, source_id=source_id):
+            return "contact", named[0].person_id if named[0].identities else contact_of(job.tenant, source, source_id)
+        case AppointmentRow(source=source, source_id=source_id):
+            return "appointment", appointment_id_of(job.tenant, source, source_id)
+        case _:
+            raise AssertionError(row.outcome)
+
+
+async def _note_people(job: Job, named: Iterable[Someone]) -> None:
+    by_id: dict[UUID, list[Someone]] = {}
+    for who in named:
+        by_id.setdefault(who.person_id, []).append(who)
+    if not by_id:
+        return
+    rows = [_person_row(job, person_id, seen) for person_id, seen in sorted(by_id.items())]
+    await job.connection.execute(queries("imports").note_people, *job.key, *map(list, zip(*rows, strict=True)))
+
+
+def _person_row(job: Job, person_id: UUID, seen: Sequence[Someone]) -> tuple[object, ...]:
+    first = next((who for who in seen if who.name), seen[0])
+    ways = list(dict.fromkeys(way for who in seen for way in people.digests(job.tenant, who)))
+    return (
+        person_id,
+        msgspec.json.encode([platform for platform, _ in ways]).decode(),
+        msgspec.json.encode([digest.hex() for _, digest in ways]).decode(),
+        len(seen),
+        msgspec.json.encode(people.signs_of(who.person for who in seen)).decode(),
+        job.tenant.keys.digest("", people.folded(first.name)) if first.name else None,
+        files.seal(job.tenant, job.found.import_id, f"person {person_id}", people.pack(first.person)),
+    )
+
+
+def _first(rows: Sequence[tuple[int, Row]], accounts: Sequence[Account]) -> list[Shown]:
+    """The first rows as they would become."""
+    usable = {one.row for one in accounts if one.outcome in ("recorded", "known")}
+    return [_shown(number, row) for number, row in rows if number in usable][:FIRST_ROWS]
+
+
+def _shown(number: int, row: Row) -> Shown:
+    names = [name or called or "somebody" for name, called in map(people.shown, people.people_of(row))]
+    match row.outcome:
+        case TouchpointRow(record=record):
+            return Shown(number, row.line, record.kind, record.occurred_at, record.channel, record.direction, names)
+        case AppointmentRow(starts_at=starts_at, channel=channel):
+            return Shown(number, row.line, "appointment", starts_at, channel, None, names)
+        case _:
+            return Shown(number, row.line, "contact", None, None, None, names)
