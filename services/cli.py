@@ -13,6 +13,7 @@ from uuid import UUID
 from cyclopts import App, CycloptsError, Parameter
 
 from domain.errors import Refused
+from domain.imports import Unsure
 from infra import embedded, logs, migrate, settings
 from infra.data_folder import DataFolder, DataFolderError
 from infra.embedded import EmbeddedError
@@ -150,6 +151,49 @@ def nudges(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> N
         from services import office
 
         asyncio.run(office.show_nudges(configured, tenant=tenant, as_json=json))
+
+
+@app.command(name="import")
+def import_(
+    file: Path | None = None,
+    /,
+    *,
+    tenant: Tenant = None,
+    dry_run: Annotated[bool, Parameter(negative="", help="Read it and show what would be recorded.")] = False,
+    start: Annotated[UUID | None, Parameter(help="Record a dry run, answer for people who wait, or go on.")] = None,
+    undo: Annotated[UUID | None, Parameter(help="Take back all that this import recorded.")] = None,
+    us: Annotated[tuple[str, ...], Parameter(negative="", help="An address of ours. Asked once, remembered.")] = (),
+    unsure: Annotated[Unsure, Parameter(help="What becomes of people who are neither business nor private.")] = "wait",
+    private: Annotated[tuple[str, ...], Parameter(negative="", help="A private person: never recorded.")] = (),
+    business: Annotated[tuple[str, ...], Parameter(negative="", help="A person to be recorded.")] = (),
+    json: Json = False,
+    data: Data = None,
+) -> int:
+    """Bring a file: read, its people sorted, recorded row by row. LinkedIn, mbox, ICS, our own CSV and NDJSON."""
+    if sum(given is not None for given in (file, start, undo)) != 1:
+        print("Name a file, or --start or --undo with an import's id.", file=sys.stderr)
+        return 2
+    with running(data) as configured:
+        from services import importing
+
+        quietly(configured)
+        said = importing.Said(us, private, business, unsure)
+        if undo is not None:
+            return asyncio.run(importing.undo(configured, undo, tenant=tenant, as_json=json))
+        if start is not None:
+            return asyncio.run(importing.start(configured, start, tenant=tenant, said=said, as_json=json))
+        assert file is not None  # noqa: S101 - one of the three was given
+        bringing = importing.import_file(configured, file, tenant=tenant, dry_run=dry_run, said=said, as_json=json)
+        return asyncio.run(bringing)
+
+
+@app.command(name="imports")
+def imports_(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> None:
+    """List the files that were brought, and what became of them."""
+    with running(data) as configured:
+        from services import importing
+
+        asyncio.run(importing.show_imports(configured, tenant=tenant, as_json=json))
 
 
 @app.command
