@@ -16,6 +16,7 @@ from infra.projections import relationships
 from infra.tenants import Tenant
 
 SUGGEST_HOUR = 7
+FORGOTTEN_AT_ONCE = 5_000
 PUT_OFF, A_MOMENT = timedelta(minutes=1), timedelta(seconds=1)
 
 log = structlog.get_logger()
@@ -81,7 +82,16 @@ def next_morning(now: datetime, time_zone: str) -> datetime:
     return (today if local < today else today + timedelta(days=1)).astimezone(UTC)
 
 
+async def forget(connection: Connection, tenant: Tenant) -> datetime:
+    """What is kept for 30 days and no longer: ended deliveries of webhooks, answers to keyed requests. Once a day."""
+    gone = await connection.fetchval(queries("webhooks").forget_old, tenant.tenant_id, FORGOTTEN_AT_ONCE)
+    await connection.execute(queries("requests").forget_old, tenant.tenant_id)
+    now = datetime.now(UTC)
+    return now + A_MOMENT if gone == FORGOTTEN_AT_ONCE else now + timedelta(days=1)
+
+
 TASKS: dict[str, Callable[[Connection, Tenant], Awaitable[datetime]]] = {
     "rescore": rescore,
     "suggest": suggest,
+    "forget": forget,
 }

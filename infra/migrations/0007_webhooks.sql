@@ -172,6 +172,7 @@ GRANT EXECUTE ON FUNCTION rapport.claim_lane, rapport.next_lane_due, rapport.cla
 REVOKE CREATE ON SCHEMA rapport FROM rapport_log;
 INSERT INTO rapport.checkpoint (tenant_id, process, build, position, live)
 SELECT h.tenant_id, 'webhooks', 1, h.position, true FROM rapport.tenant_head h;
+INSERT INTO rapport.due (tenant_id, task, due_at) SELECT h.tenant_id, 'forget', now() FROM rapport.tenant_head h;
 RESET search_path;
 
 -- migrate:down

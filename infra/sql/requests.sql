@@ -7,3 +7,6 @@ SELECT fingerprint, answer FROM request WHERE tenant_id = $1 AND request_id = $2
 
 -- name: answer
 UPDATE request SET answer = $3 WHERE tenant_id = $1 AND request_id = $2;
+
+-- name: forget_old
+DELETE FROM request WHERE tenant_id = $1 AND asked_at < now() - interval '30 days';

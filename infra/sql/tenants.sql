@@ -34,4 +34,8 @@ SELECT $1, process, 1, true FROM unnest(ARRAY[
   'webhooks']) AS process;
 
 -- name: add_due_work
-INSERT INTO due (tenant_id, task, due_at) VALUES ($1, 'rescore', now()), ($1, 'suggest', now());
+INSERT INTO due (tenant_id, task, due_at)
+VALUES
+  ($1, 'rescore', now()),
+  ($1, 'suggest', now()),
+  ($1, 'forget', now());

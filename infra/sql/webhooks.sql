@@ -137,8 +137,12 @@ UPDATE webhook_replay SET position = $3, queued = queued + $4, ended_at = CASE W
  WHERE tenant_id = $1 AND replay_id = $2;
 
 -- name: forget_old
--- Deliveries that ended more than 30 days ago, with their attempts.
-DELETE FROM webhook_delivery WHERE tenant_id = $1 AND ended_at < now() - interval '30 days';
+-- Deliveries that ended more than 30 days ago, with their attempts, so many at once; how many they were.
+WITH gone AS (
+  DELETE FROM webhook_delivery WHERE tenant_id = $1 AND delivery_id IN (
+    SELECT delivery_id FROM webhook_delivery WHERE tenant_id = $1 AND queued_at < now() - interval '30 days'
+       AND ended_at < now() - interval '30 days' LIMIT $2) RETURNING 1)
+SELECT count(*) FROM gone;
 
 -- name: next_lease_end
 SELECT min(lease_until) FROM webhook_delivery WHERE tenant_id = $1 AND endpoint_id = $2 AND state = 'sending';

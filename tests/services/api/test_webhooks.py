@@ -1,13 +1,17 @@
 """Webhooks through the API, sent to a real receiver over a real connection."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from aiohttp import web
 from standardwebhooks import WebhookVerificationError
 
+from infra import periodic, tenants
+from infra.database import in_tenant
 from tests.receiver import Receiver, receiving
 from tests.road import Business
 
@@ -242,3 +246,130 @@ async def test_a_bad_endpoint_is_refused_by_its_field(bakery: Business, body: di
     response = await bakery.post(ENDPOINTS, body)
     assert (response.status_code, response.json()["field"]) == (400, field)
     assert (await bakery.get(ENDPOINTS))["items"] == []
+
+
+async def lane(business: Business, statement: str, *values: object) -> None:
+    """Change how sending goes, as days that went by would have."""
+    async with in_tenant(business.context.pool, business.tenant_id) as connection:
+        await connection.execute(f"UPDATE webhook_lane SET {statement}", *values)  # noqa: S608 - our own words
+
+
+async def until(
+    business: Business, path: str, holds: Callable[[dict[str, Any]], bool], **params: Any
+) -> dict[str, Any]:
+    """What is shown there once it is so."""
+    async with asyncio.timeout(20):
+        while True:
+            shown: dict[str, Any] = await business.get(path, **params)
+            if holds(shown):
+                return shown
+            await asyncio.sleep(0.02)
+
+
+async def test_the_last_failure_of_five_days_disables_and_the_feed_says_so(bakery: Business, receiver: Receiver):
+    receiver.answer = lambda _: web.Response(status=500)
+    added = await endpoint(bakery, receiver, types=["touchpoint.*"])
+    await lane(bakery, "failing_since = now() - interval '5 days', failures = 19, warned = true")
+    await bakery.tell(touchpoint("ana"))
+    await receiver.got(1)
+    await bakery.settled()
+    shown = await until(bakery, f"{ENDPOINTS}/{added['id']}", lambda one: one["state"] == "disabled")
+    assert shown["reason"] == "it answered 500"
+    feed = (await bakery.get("/v1/events", types="webhook_endpoint.disabled"))["items"]
+    assert [one["data"] for one in feed] == [{"endpoint_id": added["id"], "reason": "only_failures"}]
+    acts = [one["act"] for one in (await bakery.get(f"{ENDPOINTS}/{added['id']}/audit"))["items"]]
+    assert acts == ["disabled: it answered 500", "added"]
+
+
+async def test_half_way_there_the_feed_warns_once(bakery: Business, receiver: Receiver):
+    receiver.answer = lambda _: web.Response(status=500)
+    added = await endpoint(bakery, receiver, types=["touchpoint.*"])
+    await lane(bakery, "failing_since = now() - interval '3 days', failures = 9")
+    await bakery.tell(touchpoint("ana"), touchpoint("ben"))
+    await receiver.got(2)
+    await until(bakery, f"{ENDPOINTS}/{added['id']}", lambda one: one["failures"] == 11)
+    feed = (await bakery.get("/v1/events", types="webhook_endpoint.failing"))["items"]
+    assert [one["data"]["failures"] for one in feed] == [10]
+
+
+async def test_an_open_breaker_burns_nothing_sends_one_probe_and_drains_after_a_good_one(
+    bakery: Business, receiver: Receiver
+):
+    receiver.answer = lambda _: web.Response(status=500)
+    added = await endpoint(bakery, receiver, types=["touchpoint.*"], at_once=1)
+    await bakery.tell(*(touchpoint(f"p{n}") for n in range(30)))
+    await receiver.got(10)
+    await until(bakery, f"{ENDPOINTS}/{added['id']}", lambda one: one["breaker_open_until"] is not None)
+    await asyncio.sleep(0.5)
+    assert len(receiver.received) == 10
+    await lane(bakery, "probe_at = now()")
+    await receiver.got(11)
+    await asyncio.sleep(0.5)
+    assert len(receiver.received) == 11
+    untouched = (await bakery.get("/v1/webhook-deliveries", limit=200))["items"]
+    assert sum(one["attempts"] for one in untouched) == 11
+    receiver.answer = lambda _: web.Response(status=204)
+    await lane(bakery, "probe_at = now()")
+    await ended(bakery, 19)
+    assert (await bakery.get(f"{ENDPOINTS}/{added['id']}"))["breaker_open_until"] is None
+
+
+async def test_each_replay_sends_each_row_once(bakery: Business, receiver: Receiver):
+    added = await endpoint(bakery, receiver, types=["touchpoint.*"])
+    await bakery.tell(touchpoint("ana"), touchpoint("ben"))
+    await ended(bakery, 2)
+    for _ in range(2):
+        await bakery.post(f"{ENDPOINTS}/{added['id']}/replay", {"after_position": 0, "types": ["touchpoint.recorded"]})
+    done = await ended(bakery, 6)
+    assert sorted(one["replay"] for one in done) == [0, 0, 1, 1, 2, 2]
+    assert len(receiver.received) == 6
+    assert len({one.webhook_id for one in receiver.received}) == 2
+
+
+async def test_all_that_failed_is_replayed_and_nothing_else(bakery: Business, receiver: Receiver):
+    refused = {"ana", "cleo"}
+    receiver.answer = lambda one: web.Response(status=500 if one.body["data"]["source_id"] in refused else 204)
+    added = await endpoint(bakery, receiver, types=["touchpoint.*"])
+    since = datetime.now(UTC).isoformat()
+    await bakery.tell(*(touchpoint(name) for name in ("ana", "ben", "cleo")))
+    await receiver.got(3)
+    async with in_tenant(bakery.context.pool, bakery.tenant_id) as connection:
+        await asyncio.sleep(0.5)
+        await connection.execute(
+            "UPDATE webhook_delivery SET state = 'exhausted', ended_at = now() WHERE state = 'waiting'"
+        )
+    receiver.answer = lambda _: web.Response(status=204)
+    for _ in range(2):  # the second time there is nothing left that failed
+        await bakery.post(f"{ENDPOINTS}/{added['id']}/replay", {"failed_since": since})
+    done = await ended(bakery, 5)
+    assert sorted((one["replay"], one["state"]) for one in done) == [
+        (0, "delivered"), (0, "exhausted"), (0, "exhausted"), (1, "delivered"), (1, "delivered"),
+    ]  # fmt: skip
+
+
+async def test_the_hours_and_latencies_are_counted(bakery: Business, receiver: Receiver):
+    answers = [web.Response(status=500), web.Response(status=204), web.Response(status=204)]
+    receiver.answer = lambda _: answers.pop()
+    added = await endpoint(bakery, receiver, types=["touchpoint.*"])
+    await bakery.tell(*(touchpoint(name) for name in ("ana", "ben", "cleo")))
+    await receiver.got(3)
+    shown = await until(bakery, f"{ENDPOINTS}/{added['id']}/statistics", lambda one: one["answered"] == 3, hours=3)
+    assert [sum(hour[what] for hour in shown["hours"]) for what in ("delivered", "failed")] == [2, 1]
+    assert len(shown["hours"]) == 3
+    assert 0 <= shown["p50"] <= shown["p95"] <= shown["p99"]
+
+
+async def test_what_ended_long_ago_is_forgotten_and_nothing_else(bakery: Business, receiver: Receiver):
+    await endpoint(bakery, receiver, types=["touchpoint.*"])
+    await bakery.tell(touchpoint("ana"), touchpoint("ben"))
+    old, new = await ended(bakery, 2)
+    tenant = await tenants.load(bakery.context.pool, bakery.tenant_id, master=bakery.context.master)
+    assert tenant is not None
+    async with in_tenant(bakery.context.pool, bakery.tenant_id) as connection:
+        await connection.execute(
+            "UPDATE webhook_delivery SET queued_at = now() - interval '31 days', ended_at = now() - interval '31 days'"
+            " WHERE delivery_id = $1",
+            UUID(old["id"]),
+        )
+        await periodic.forget(connection, tenant)
+    assert [one["id"] for one in (await bakery.get("/v1/webhook-deliveries"))["items"]] == [new["id"]]
