@@ -45,7 +45,7 @@ TYPES: dict[str, type[Event]] = {
         appointments.AppointmentCancelled,
         appointments.AppointmentHappened,
         appointments.AppointmentMissed,
-        webhooks.EndpointFailing,
+        webhooks.EndpointWarned,
         webhooks.EndpointDisabled,
     )
 }

@@ -103,7 +103,7 @@ EVENTS: tuple[Event, ...] = (
     ),
     appointments.AppointmentHappened(appointment_id=LUNCH, contact_ids=(ANA,), touchpoint_id=COFFEE),
     appointments.AppointmentMissed(appointment_id=LUNCH, contact_ids=(ANA, BEN), by="them", absent_ids=(BEN,)),
-    webhooks.EndpointFailing(endpoint_id=ENDPOINT, failing_since=NOON, failures=12),
+    webhooks.EndpointWarned(endpoint_id=ENDPOINT, failing_since=NOON, failures=12),
     webhooks.EndpointDisabled(endpoint_id=ENDPOINT, reason="gone"),
 )
 PERSONAL = Personal(

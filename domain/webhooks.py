@@ -92,10 +92,10 @@ class _OfEndpoint(Event, frozen=True, kw_only=True):
         return f"webhook_endpoint-{self.endpoint_id}"
 
 
-class EndpointFailing(_OfEndpoint, frozen=True, kw_only=True):
+class EndpointWarned(_OfEndpoint, frozen=True, kw_only=True):
     """Only failures for half of the time after which it is disabled."""
 
-    TYPE: ClassVar[str] = "webhook_endpoint.failing"
+    TYPE: ClassVar[str] = "webhook_endpoint.warned"
     failing_since: datetime
     failures: int
 

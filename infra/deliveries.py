@@ -21,7 +21,7 @@ from domain import deliveries, events
 from domain.deliveries import Answer, Breaker, Delivery, Health
 from domain.event import Event
 from domain.events import UnknownEvent
-from domain.webhooks import EndpointDisabled, EndpointFailing, Secret, live
+from domain.webhooks import EndpointDisabled, EndpointWarned, Secret, live
 from infra import event_log, tenants
 from infra.context import Context
 from infra.database import GONE, Connection, enter, in_tenant, queries
@@ -440,7 +440,7 @@ async def _note_health(
         delivered_at = now if answer.good else delivered_at
         if verdict == "warn" and health.failing_since is not None:
             said.append(
-                EndpointFailing(endpoint_id=endpoint_id, failing_since=health.failing_since, failures=health.failures)
+                EndpointWarned(endpoint_id=endpoint_id, failing_since=health.failing_since, failures=health.failures)
             )
         elif verdict == "disable" and await _disable(connection, tenant, endpoint_id, answer):
             said.append(EndpointDisabled(endpoint_id=endpoint_id, reason="gone" if answer.gone else "only_failures"))

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.examples import NOON
 
 from domain import chains
 from domain.chains import Chains, Link, Reproduction
+from domain.examples import NOON
 
 
 def link(number: int, referrer: int, prospect: int, value: int | None = None, **more: Any) -> Link:

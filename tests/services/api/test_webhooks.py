@@ -288,7 +288,7 @@ async def test_half_way_there_the_feed_warns_once(bakery: Business, receiver: Re
     await bakery.tell(touchpoint("ana"), touchpoint("ben"))
     await receiver.got(2)
     await until(bakery, f"{ENDPOINTS}/{added['id']}", lambda one: one["failures"] == 11)
-    feed = (await bakery.get("/v1/events", types="webhook_endpoint.failing"))["items"]
+    feed = (await bakery.get("/v1/events", types="webhook_endpoint.warned"))["items"]
     assert [one["data"]["failures"] for one in feed] == [10]
 
 
