@@ -167,9 +167,19 @@ class Composed:
     async def command(self, name: str, *words: str) -> str:
         """To its end, which is a good one."""
         process = self.start(name, *words)
+        self.running.remove(process)
         out, _ = await asyncio.to_thread(process.communicate)
         assert process.returncode == 0
         return out.decode()
+
+    async def healthy(self, name: str) -> None:
+        """Wait until it is, or fail where a process has ended."""
+        await until(lambda: self.ended() or self.is_healthy(name))
+        assert not self.ended()
+
+    def ended(self) -> bool:
+        """Whether one that should go on has not."""
+        return any(process.poll() is not None for process in self.running)
 
     async def is_healthy(self, name: str) -> bool:
         _, python, *words = SERVICES[name]["healthcheck"]["test"]
@@ -194,7 +204,7 @@ async def test_the_commands_of_the_services_do_the_main_job(composed: Composed):
         assert "up to date" in await composed.command("migrate")
     api, worker = composed.start("api"), composed.start("worker")
     for name in ("api", "worker"):
-        await until(lambda name=name: composed.is_healthy(name))
+        await composed.healthy(name)
     tenants = [
         json.loads(await composed.command("api", "tenant", "add", name, "--json")) for name in ("Bakery", "Florist")
     ]
@@ -249,7 +259,7 @@ def documented(name: str) -> list[str]:
 async def test_a_backup_is_restored_into_an_empty_database_and_is_whole(composed: Composed, another: Composed):
     await composed.command("migrate")
     composed.start("api")
-    await until(lambda: composed.is_healthy("api"))
+    await composed.healthy("api")
     tenant = json.loads(await composed.command("api", "tenant", "add", "Bakery", "--json"))
     key = {"Authorization": f"Bearer {tenant['api_key']}"}
     told = touchpoint(**{"with": [{"email": "ana@example.com", "name": "Ana Bakes"}]})
@@ -262,7 +272,7 @@ async def test_a_backup_is_restored_into_an_empty_database_and_is_whole(composed
     assert "all as they were written" in await another.command("api", "verify")
     for name in ("api", "worker"):
         another.start(name)
-        await until(lambda name=name: another.is_healthy(name))
+        await another.healthy(name)
     async with httpx.AsyncClient(base_url=another.address, headers=key) as client:
         contacts = await client.get("/v1/contacts", params={"after": result["position"]})
         assert [one["name"] for one in contacts.json()["items"]] == ["Ana Bakes"]
