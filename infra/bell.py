@@ -119,4 +119,5 @@ def _listener(url: str, wake: Callable[[], None]) -> arq.Worker:
 
 
 def _dumps(job: dict[str, object]) -> bytes:
-    return json.dumps(job).encode()
+    """A ring, or what became of one: arq puts its exception there when the ring was too old."""
+    return json.dumps(job, default=str).encode()

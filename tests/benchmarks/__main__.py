@@ -16,7 +16,7 @@ import uvloop
 
 from infra import embedded, garbage
 from infra.logs import configure
-from tests.benchmarks import bulk, catching_up, http, losses, memory, peer, reads, rebuild, single, visible
+from tests.benchmarks import bulk, catching_up, http, losses, memory, peer, reads, rebuild, single, visible, webhooks
 from tests.benchmarks.place import Place, Size
 from tests.benchmarks.table import Figure, as_json, lines
 from tests.conftest import Servers, another_database, temporary, temporary_folder
@@ -32,6 +32,7 @@ SUBJECTS: dict[str, Callable[[Place], Awaitable[list[Figure]]]] = {
     "visible": visible.measure,
     "memory": memory.measure,
     "losses": losses.measure,
+    "webhooks": webhooks.measure,
 }
 
 

@@ -51,6 +51,8 @@ class Size(Struct, frozen=True):
     memory_events: int = 200_000
     few_memory_events: int = 10_000
     lost_events: int = 200_000
+    delivered: int = 1_000
+    queued: int = 200_000
 
 
 class Place(Struct, frozen=True):

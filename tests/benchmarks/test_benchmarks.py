@@ -21,6 +21,8 @@ TINY = Size(
     memory_events=200,
     few_memory_events=100,
     lost_events=200,
+    delivered=20,
+    queued=200,
 )
 
 
