@@ -37,6 +37,10 @@ ATTENTIVE = 12
 
 _TIMES = ("DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "RRULE", "RDATE", "EXDATE")
 _OTHER_KINDS = {"VTODO": "a task, no meeting", "VJOURNAL": "a note, no meeting", "VFREEBUSY": "busy times, no meeting"}
+_ONCE = (
+    "DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "UID", "DTSTAMP", "SEQUENCE", "STATUS", "CLASS", "SUMMARY", "LOCATION",
+    "ORGANIZER", "URL", "RRULE",
+)  # fmt: skip
 _NO_ENTRY = "this is no entry of a calendar that can be read"
 _URL = re.compile(r"https?://[^\s<>\"',;\\]{4,500}", re.I)
 # Hosts of calls, and the channel each is.
@@ -188,7 +192,14 @@ def _parsed(entry: Entry) -> Event:
             raise Invalid(f"this cannot be read: {clean(str(reason))[:200]}", field=str(name or "") or None)
     if "DTSTART" not in event:
         raise Invalid("no time at which it begins", field="DTSTART")
+    if (name := _told_twice(event)) is not None:
+        raise Invalid("an entry says this once", field=name)
     return event
+
+
+def _told_twice(event: Event) -> str | None:
+    """What RFC 5545 allows once and the entry has more often."""
+    return next((name for name in _ONCE if isinstance(event.get(name), list)), None)
 
 
 def _calendar(entry: Entry, parts: list[str]) -> Calendar:
@@ -203,7 +214,7 @@ def _occurring(entry: Entry, event: Event, reading: Reading, seen: Seen) -> list
     calendar = _calendar(entry, parts)
     whole, *others = _events(calendar)
     whole.pop("RECURRENCE-ID", None)  # of a series that is not in the file but for this part of it
-    changes = [part for part in others if "RECURRENCE-ID" in part]
+    changes = [part for part in others if "RECURRENCE-ID" in part and _told_twice(part) is None]
     changed = {str(_of(part, "RECURRENCE-ID").dt) for part in changes}
     own = {(str(_of(part, "RECURRENCE-ID").dt), str(_of(part, "DTSTART").dt)) for part in changes}
     found = []

@@ -311,3 +311,12 @@ def test_owners_are_who_stands_in_most_entries():
 def test_an_entry_without_its_calendar_is_read():
     assert isinstance(only(event(), named="ics"), TouchpointRow)
     assert list(FORMATS["ics"].read(file(""), READING)) == []
+
+
+@pytest.mark.parametrize("name", ["DTSTART", "DTEND", "STATUS", "LOCATION", "UID", "SEQUENCE"])
+def test_what_an_entry_may_say_once_and_says_twice_costs_that_entry_alone(name: str):
+    twice = {"DTSTART": "DTSTART:20260507T150000Z", "DTEND": "DTEND:20260506T170000Z", "UID": "UID:2@x"}
+    lines = twice.get(name) or f"{name}:1\n{name}:2"
+    spoilt, whole = rows(calendar(event(f"{lines}\n"), event(uid="3@x")), named="ics")
+    assert spoilt.outcome == Rejected("an entry says this once", field=name)
+    assert isinstance(whole.outcome, TouchpointRow)
