@@ -115,7 +115,7 @@ ImportId = UUID
 # What a person may ask of an import, and in which states.
 MAY_START = frozenset({"ready", "done"})
 MAY_SAY_OWN = frozenset({"needs_owner", "ready"})
-MAY_UNDO = frozenset({"done", "cancelled", "failed"})
+MAY_UNDO = frozenset({"needs_owner", "ready", "done", "cancelled", "failed"})
 MAY_CANCEL = frozenset({"reading", "sorting", "needs_owner", "ready", "running", "answering"})
 
 

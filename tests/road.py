@@ -90,7 +90,7 @@ class Road:
 @pytest.fixture(scope="session")
 def configured(database: Database, servers: Servers) -> Settings:
     urls = {"database_url": database.app_url, "redis_url": servers.redis_url}
-    return Settings(**urls, master_key=MASTER_KEY, log_level="error", webhooks_allow_loopback=True)
+    return Settings(**urls, master_key=MASTER_KEY, log_level="error", webhooks_allow_loopback=True, import_limit_mb=5)
 
 
 @pytest.fixture(scope="session")

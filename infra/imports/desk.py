@@ -1,7 +1,7 @@
 """What people say of imports: bring a file, who is us, record it, give it up, take it back."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID, uuid5
 
 import uuid_utils.compat as uuid_utils
@@ -11,11 +11,12 @@ from domain import identities
 from domain.contacts import IdentityGiven
 from domain.errors import Conflict, Invalid, NotFound, Refused, field_below
 from domain.imports import MAY_CANCEL, MAY_SAY_OWN, MAY_START, MAY_UNDO, SayOwn, Sorted, StartImport
+from infra.commands.once import once
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
 from infra.imports import files, formats
 from infra.imports.files import Spooled
-from infra.imports.job import Import, Job, end, enter_state, forget_dry_run, remember_own
+from infra.imports.job import DRY, Import, Job, end, enter_state, forget_dry_run, remember_own
 from infra.stored_events import Origin
 from infra.tenants import Tenant
 
@@ -52,21 +53,55 @@ async def bring(
             before = Import.of(await connection.fetchrow(sql.one, tenant.tenant_id, import_id))
             if before.sha256 != kept.sha256:
                 raise Conflict("this Idempotency-Key was used before, with another file", field="Idempotency-Key")
-            return Brought(import_id, before.format, again=True)
-        await files.store(connection, tenant, import_id, kept)
+        else:
+            await files.store(connection, tenant, import_id, kept)
         same_as = await connection.fetchval(sql.of_file, tenant.tenant_id, kept.sha256, import_id)
     context.bell.ring()
-    return Brought(import_id, found.name, same_as=same_as)
+    return Brought(import_id, found.name, again=brought is None, same_as=same_as)
 
 
-async def say_own(context: Context, tenant: Tenant, import_id: UUID, command: SayOwn) -> None:
+class Taken(Struct, frozen=True):
+    """What a person asked is done, or under way."""
+
+    import_id: UUID
+
+
+class _Nothing(Struct, frozen=True):
+    """An act that needs no words."""
+
+
+async def _act(
+    context: Context,
+    tenant: Tenant,
+    import_id: UUID,
+    what: str,
+    command: Struct,
+    act: Callable[[Connection], Awaitable[None]],
+    idempotency_key: str | None,
+) -> None:
+    """Do it in one transaction, once for each key."""
+
+    async def acted(connection: Connection) -> Taken:
+        await act(connection)
+        return Taken(import_id)
+
+    route = f"imports/{import_id}/{what}"
+    await once(context, tenant, route, command, acted, answers=Taken, idempotency_key=idempotency_key)
+    context.bell.ring()
+
+
+async def say_own(
+    context: Context, tenant: Tenant, import_id: UUID, command: SayOwn, *, idempotency_key: str | None = None
+) -> None:
     """Who is us, from now on; the file is read anew. Raises NotFound, Invalid, Refused."""
     own = read_own(tenant, command.own)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+
+    async def act(connection: Connection) -> None:
         job = await _held(context, connection, tenant, import_id, MAY_SAY_OWN, "says who is us before it is started")
         await remember_own(connection, tenant, own)
         await enter_state(job, "reading")
-    context.bell.ring()
+
+    await _act(context, tenant, import_id, "own", command, act, idempotency_key)
 
 
 def read_own(tenant: Tenant, given: Sequence[IdentityGiven]) -> list[tuple[str, str]]:
@@ -78,13 +113,16 @@ def read_own(tenant: Tenant, given: Sequence[IdentityGiven]) -> list[tuple[str, 
     return own
 
 
-async def start(context: Context, tenant: Tenant, import_id: UUID, command: StartImport) -> None:
+async def start(
+    context: Context, tenant: Tenant, import_id: UUID, command: StartImport, *, idempotency_key: str | None = None
+) -> None:
     """Record what the dry run showed; or, when it is done, the rows of people sorted only now.
 
     Raises NotFound; Invalid for people who are not in the file; Refused before the dry run is over.
     """
-    sql = queries("imports")
-    async with in_tenant(context.pool, tenant.tenant_id, seconds=60) as connection:
+
+    async def act(connection: Connection) -> None:
+        sql = queries("imports")
         job = await _held(context, connection, tenant, import_id, MAY_START, "is started when its dry run is over")
         await _sort(job, command.people)
         unsure = command.unsure or job.found.unsure
@@ -92,10 +130,9 @@ async def start(context: Context, tenant: Tenant, import_id: UUID, command: Star
         if unsure != "wait":
             await connection.execute(sql.settle_unsure, *job.key, unsure)
         await connection.execute(sql.skip_private, *job.key)
-        if job.found.state == "ready":
-            await forget_dry_run(job)
         await enter_state(job, "running" if job.found.state == "ready" else "answering")
-    context.bell.ring()
+
+    await _act(context, tenant, import_id, "start", command, act, idempotency_key)
 
 
 async def _sort(job: Job, people: Sequence[Sorted]) -> None:
@@ -111,28 +148,37 @@ async def _sort(job: Job, people: Sequence[Sorted]) -> None:
     await job.connection.execute(sql.unskip, *job.key, list(given))
 
 
-async def undo(context: Context, tenant: Tenant, import_id: UUID) -> None:
-    """Take back all that this import recorded. Once more changes nothing. Raises NotFound, Refused."""
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
-        found = await _found(connection, tenant, import_id)
-        if found.state in ("undoing", "undone"):
+async def undo(context: Context, tenant: Tenant, import_id: UUID, *, idempotency_key: str | None = None) -> None:
+    """Take back all that this import recorded; one not started yet is given up. Once more changes nothing.
+
+    Raises NotFound; Refused while it is at work.
+    """
+
+    async def act(connection: Connection) -> None:
+        if (await _found(connection, tenant, import_id)).state in ("undoing", "undone"):
             return
         job = await _held(context, connection, tenant, import_id, MAY_UNDO, "is undone when it has ended")
+        if job.found.state in DRY:
+            await end(job, "cancelled")
         await connection.execute(queries("imports").lapse, *job.key)
         await enter_state(job, "undoing")
-    context.bell.ring()
+
+    await _act(context, tenant, import_id, "undo", _Nothing(), act, idempotency_key)
 
 
-async def cancel(context: Context, tenant: Tenant, import_id: UUID) -> None:
+async def cancel(context: Context, tenant: Tenant, import_id: UUID, *, idempotency_key: str | None = None) -> None:
     """Go no further. What was recorded stays, and can be undone. Raises NotFound, Refused."""
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
-        found = await _found(connection, tenant, import_id)
-        if found.state == "cancelled":
+
+    async def act(connection: Connection) -> None:
+        if (await _found(connection, tenant, import_id)).state == "cancelled":
             return
         job = await _held(context, connection, tenant, import_id, MAY_CANCEL, "is cancelled before it has ended")
+        if job.found.state == "running" and job.found.through_row == 0:
+            await forget_dry_run(job)
         await connection.execute(queries("imports").lapse, *job.key)
         await end(job, "cancelled", error="cancelled")
-    context.bell.ring()
+
+    await _act(context, tenant, import_id, "cancel", _Nothing(), act, idempotency_key)
 
 
 async def _held(

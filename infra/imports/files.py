@@ -38,13 +38,17 @@ async def spooled(pieces: AsyncIterable[bytes], *, most: int) -> AsyncIterator[S
         async for piece in pieces:
             size += len(piece)
             if size > most:
-                raise TooLarge(f"a file takes at most {most // 1_000_000:,} MB (RAPPORT_IMPORT_LIMIT_MB)", field="file")
+                raise too_large(most)
             digest.update(piece)
             await asyncio.to_thread(file.write, piece)
         if not size:
             raise Invalid("this file is empty", field="file")
         file.seek(0)
         yield Spooled(file, size, digest.digest())
+
+
+def too_large(most: int) -> TooLarge:
+    return TooLarge(f"a file takes at most {most // 1_000_000:,} MB (RAPPORT_IMPORT_LIMIT_MB)", field="file")
 
 
 async def pieces_of(file: IO[bytes]) -> AsyncIterator[bytes]:

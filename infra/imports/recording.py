@@ -22,7 +22,7 @@ from infra.commands.touchpoints import Recorded, record_touchpoints, sourced_id
 from infra.database import queries
 from infra.imports import people
 from infra.imports.accounts import Account, account, measure, opened, passed, refused, row_of, unusable, whole
-from infra.imports.job import ROWS_AT_ONCE, Job, end, went_on
+from infra.imports.job import ROWS_AT_ONCE, Job, end, forget_dry_run, went_on
 from infra.imports.known import BY_HAND, TWICE, Fact, earlier, facts_of
 from infra.imports.people import Identity, Someone
 from infra.imports.reading import next_rows
@@ -54,7 +54,9 @@ def origin_of(job: Job) -> Origin:
 
 
 async def record_on(job: Job) -> None:
-    """A batch of the file."""
+    """A batch of the file. With the first one the account is of what was recorded, no more of what would be."""
+    if job.found.through_row == 0:
+        await forget_dry_run(job)
     rows = await next_rows(job)
     await _record(job, rows, through=job.found.through_row + len(rows))
     if len(rows) < ROWS_AT_ONCE:

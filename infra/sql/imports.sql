@@ -17,6 +17,7 @@ SELECT * FROM import WHERE tenant_id = $1 AND import_id = $2 FOR UPDATE;
 -- The last import of the same file that was not given up.
 SELECT import_id FROM import
  WHERE tenant_id = $1 AND sha256 = $2 AND import_id <> $3 AND state NOT IN ('cancelled', 'failed')
+   AND brought_at <= (SELECT o.brought_at FROM import o WHERE o.tenant_id = $1 AND o.import_id = $3)
  ORDER BY brought_at DESC LIMIT 1;
 
 -- name: bring

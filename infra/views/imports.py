@@ -13,12 +13,14 @@ from msgspec.structs import asdict
 from domain.cells import safe
 from domain.errors import NotFound
 from domain.imports import Outcome, Sort, State
+from infra import event_log
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
 from infra.imports import files, formats, people
 from infra.imports.accounts import opened
 from infra.imports.job import Import, Shown, own_identities, told_of
 from infra.tenants import Tenant
+from infra.views.freshness import check_written
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
 
 ROWS_AT_ONCE = 2_000
@@ -157,9 +159,15 @@ class PersonView(Struct, frozen=True):
 
 
 async def page(
-    context: Context, tenant: Tenant, *, limit: int = 50, given_cursor: str | None = None
+    context: Context,
+    tenant: Tenant,
+    *,
+    limit: int = 50,
+    given_cursor: str | None = None,
+    after: int | None = None,
 ) -> Page[ImportRow]:
-    """The newest first. Raises Invalid for a bad cursor."""
+    """The newest first. Raises Invalid for a bad cursor, or where the log has not got to `after`."""
+    await _written(context, tenant, after)
     keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(queries("imports").page, tenant.tenant_id, *keys, limit + 1)
@@ -193,8 +201,15 @@ def _counts(found: Import) -> Counts:
     return Counts(*told, unread=max(0, (found.rows or 0) - sum(told)))
 
 
-async def one(context: Context, tenant: Tenant, import_id: UUID) -> ImportView:
-    """One import. Raises NotFound."""
+async def _written(context: Context, tenant: Tenant, after: int | None) -> None:
+    """Imports are rows, no views: whatever was answered, they show. Raises Invalid for a position nobody was told."""
+    if after is not None:
+        check_written(after, await event_log.head(context.pool, tenant.tenant_id) or 0)
+
+
+async def one(context: Context, tenant: Tenant, import_id: UUID, *, after: int | None = None) -> ImportView:
+    """One import. Raises NotFound, Invalid."""
+    await _written(context, tenant, after)
     sql, key = queries("imports"), (tenant.tenant_id, import_id)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         found = await _found(connection, tenant, import_id)
@@ -252,12 +267,14 @@ async def rows(
     outcome: Outcome | None = None,
     limit: int = 50,
     given_cursor: str | None = None,
+    after: int | None = None,
 ) -> Page[RowView]:
     """What became of the rows, in order. Raises NotFound, Invalid for a bad cursor."""
-    [after] = keys_of(given_cursor, tuple[int]) or (0,)
+    await _written(context, tenant, after)
+    [row] = keys_of(given_cursor, tuple[int]) or (0,)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         found = await _found(connection, tenant, import_id)
-        page = await connection.fetch(queries("imports").rows, tenant.tenant_id, import_id, outcome, after, limit + 1)
+        page = await connection.fetch(queries("imports").rows, tenant.tenant_id, import_id, outcome, row, limit + 1)
     shown, last = cut(page, limit)
     items = [_row_view(tenant, import_id, row) for row in shown]
     return Page(items, None if last is None else cursor(last["row"]), found.position)
@@ -279,8 +296,10 @@ async def named(
     sort: Sort | None = None,
     limit: int = 50,
     given_cursor: str | None = None,
+    after: int | None = None,
 ) -> Page[PersonView]:
     """The people of the file, those with the most rows first. Raises NotFound, Invalid for a bad cursor."""
+    await _written(context, tenant, after)
     keys = keys_of(given_cursor, tuple[int, UUID]) or (None, None)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         found = await _found(connection, tenant, import_id)
@@ -302,15 +321,18 @@ def _person_view(tenant: Tenant, import_id: UUID, row: asyncpg.Record) -> Person
     )  # fmt: skip
 
 
-async def report(context: Context, tenant: Tenant, import_id: UUID) -> AsyncIterator[bytes]:
+async def report(
+    context: Context, tenant: Tenant, import_id: UUID, *, after: int | None = None
+) -> AsyncIterator[bytes]:
     """Every row and what became of it, as a table (CSV), piece by piece. Formulas are text in it. Raises NotFound."""
+    await _written(context, tenant, after)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         await _found(connection, tenant, import_id)
     return _report(context, tenant, import_id)
 
 
 async def _report(context: Context, tenant: Tenant, import_id: UUID) -> AsyncIterator[bytes]:
-    yield _written([COLUMNS])
+    yield _table([COLUMNS])
     after = 0
     while True:
         async with in_tenant(context.pool, tenant.tenant_id) as connection:
@@ -320,7 +342,7 @@ async def _report(context: Context, tenant: Tenant, import_id: UUID) -> AsyncIte
         if not page:
             return
         after = page[-1]["row"]
-        yield _written([_cells(_row_view(tenant, import_id, row)) for row in page])
+        yield _table([_cells(_row_view(tenant, import_id, row)) for row in page])
 
 
 def _cells(row: RowView) -> tuple[object, ...]:
@@ -329,8 +351,8 @@ def _cells(row: RowView) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _written(table: list[tuple[object, ...]]) -> bytes:
+def _table(rows: list[tuple[object, ...]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerows([["" if cell is None else safe(str(cell)) for cell in row] for row in table])
+    writer.writerows([["" if cell is None else safe(str(cell)) for cell in row] for row in rows])
     return text.getvalue().encode()

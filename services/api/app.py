@@ -26,6 +26,7 @@ from services.api.channels import ChannelController
 from services.api.contacts import ContactController
 from services.api.events import EventController
 from services.api.health import HealthController
+from services.api.imports import ImportController
 from services.api.network import NetworkController
 from services.api.nudges import NudgeController
 from services.api.referrals import IntroductionController, ReferralController, TieController
@@ -60,6 +61,7 @@ def create_app(configured: Settings | None = None) -> Litestar:
             ReferralController,
             IntroductionController,
             TieController,
+            ImportController,
             EventController,
             WebhookController,
             DeliveryController,

@@ -101,4 +101,7 @@ BODIES: dict[str, object] = {
     "rotate_webhook_secret": {"overlap_hours": 24},
     "test_webhook_endpoint": {"type": "referral.won"},
     "replay_webhooks": {"after_position": 0},
+    "bring_import": "kind,when,who,where\nmeeting,2026-05-06,Ana Bakes <ana@mill.example>,cafe\n",
+    "say_own_identities": {"own": [{"platform": "email", "handle": "shop@bakery.example"}]},
+    "start_import": {"unsure": "wait"},
 }

@@ -56,7 +56,7 @@ PROBLEMS: dict[int, tuple[str, str]] = {
     ),
     410: ("Gone", "It speaks of a person who was erased."),
     412: ("Stale", "It changed after the version that If-Match names."),
-    413: ("TooLarge", "More than 1 MB in all, or 64 kB for one touchpoint."),
+    413: ("TooLarge", "More than 1 MB in all, 64 kB for one touchpoint, or a file larger than is taken."),
     415: ("UnsupportedMediaType", "The body is of a form this does not read."),
     503: ("Unavailable", "The database is away, or a view does not reach `after` in time. Send the same again."),
 }
@@ -87,6 +87,7 @@ def config() -> OpenAPIConfig:
             Tag("Appointments", "Planned meetings, and whether they happened."),
             Tag("Network", "The two halves, and the places where the network lives."),
             Tag("Referrals", "People handed over, people brought together, and who knows whom."),
+            Tag("Imports", "Files people bring: read, their people sorted, recorded, undone."),
             Tag("Nudges", "Suggested acts, with their reasons. People act; the system never writes to a contact."),
             Tag("Events", "Everything that happened, in order."),
             Tag("Webhooks", "Everything that happened, told to other systems: signed, tried again, replayed."),
@@ -168,10 +169,20 @@ def _complete_inputs(one: Described, schemas: Schemas) -> None:
         parameter.schema = _parameter(taken[parameter.name])
     if one.answers is Results:
         one.operation.request_body = _batch(schemas)
+    elif one.operation.operation_id == "bring_import":
+        one.operation.request_body = _file()
     elif one.takes is not None:
         example = {"example": Example(value=examples.BODIES[str(one.operation.operation_id)])}
         content = {JSON: OpenAPIMediaType(schema=schemas[one.takes], examples=cast(Any, example))}
         one.operation.request_body = RequestBody(content=content, required=not _optional(one))
+
+
+def _file() -> RequestBody:
+    """Any file: what it is, is found in it."""
+    schema = cast(Schema, {"type": "string", "format": "binary"})
+    written = {"table": Example(value=examples.BODIES["bring_import"])}
+    content = OpenAPIMediaType(schema=schema, examples=cast(Any, written))
+    return RequestBody(required=True, content={"application/octet-stream": content})
 
 
 def _parameter(field: FieldDefinition) -> Schema:

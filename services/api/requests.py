@@ -150,7 +150,7 @@ def _methods(request: Request[Caller, str, State]) -> list[str]:
 def _check_media_type(request: Request[Caller, str, State]) -> None:
     read = request.route_handler.opt.get("media_types", (JSON,))
     given = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    if request.method in ("POST", "PATCH") and given not in read:
+    if request.method in ("POST", "PATCH") and given not in read and "*/*" not in read:
         raise Unsupported(f"send the body as {' or '.join(read[:2])}", field="Content-Type")
 
 

@@ -28,13 +28,19 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     ),
     "make_introduction": ({"people": [BEN, ZOE], "channel": "x"}, {"people": [BEN, ZOE], "channel": "email"}),
     "note_tie": ({"between": [BEN, ZOE]}, {"between": [BEN, {"name": "Ed"}]}),
+    "bring_import": (touchpoint(source="a", source_id="1"), touchpoint(source="a", source_id="2")),
+    "say_own_identities": (
+        {"own": [{"platform": "email", "handle": "us@example.com"}]},
+        {"own": [{"platform": "email", "handle": "we@example.com"}]},
+    ),
+    "start_import": ({}, {"unsure": "private"}),
     "add_webhook_endpoint": ({"url": "https://example.com/a"}, {"url": "https://example.com/b"}),
     "rotate_webhook_secret": ({"overlap_hours": 1}, {"overlap_hours": 2}),
     "test_webhook_endpoint": ({}, {"type": "referral.won"}),
     "replay_webhooks": ({"after_position": 0}, {"after_position": 1}),
 }
 # They take no body, so that there is no other content.
-BODILESS = ("redeliver_webhook",)
+BODILESS = ("redeliver_webhook", "undo_import", "cancel_import")
 
 
 def posts(road: Road) -> dict[str, str]:

@@ -104,6 +104,16 @@ def test_every_route_of_the_issue_is_there():
         ("POST", "/v1/ties"),
         ("GET", "/v1/contacts/{contact_id}/ties"),
         ("GET", "/v1/events"),
+        ("POST", "/v1/imports"),
+        ("GET", "/v1/imports"),
+        ("GET", "/v1/imports/{import_id}"),
+        ("GET", "/v1/imports/{import_id}/rows"),
+        ("GET", "/v1/imports/{import_id}/people"),
+        ("GET", "/v1/imports/{import_id}/report.csv"),
+        ("POST", "/v1/imports/{import_id}/own"),
+        ("POST", "/v1/imports/{import_id}/start"),
+        ("POST", "/v1/imports/{import_id}/undo"),
+        ("POST", "/v1/imports/{import_id}/cancel"),
         ("POST", "/v1/webhook-endpoints"),
         ("GET", "/v1/webhook-endpoints"),
         ("GET", "/v1/webhook-endpoints/{endpoint_id}"),
@@ -141,7 +151,7 @@ def test_every_operation_and_parameter_is_described(name: str):
 
 LISTS = {
     "/v1/contacts", "/v1/contacts/{contact_id}/timeline", "/v1/contacts/{contact_id}/ties", "/v1/channels",
-    "/v1/nudges", "/v1/referrals",
+    "/v1/nudges", "/v1/referrals", "/v1/imports", "/v1/imports/{import_id}/rows", "/v1/imports/{import_id}/people",
 }  # fmt: skip
 NAMING_PEOPLE = {"make_referral", "make_introduction", "note_tie"}
 
@@ -201,7 +211,7 @@ def test_every_body_has_its_example():
     assert optional == {
         "strike_touchpoint", "accept_nudge", "dismiss_nudge", "finish_nudge", "rotate_webhook_secret",
         "test_webhook_endpoint", "replay_webhooks",
-        "tell_happened", "tell_missed", "cancel_appointment",
+        "tell_happened", "tell_missed", "cancel_appointment", "start_import",
     }  # fmt: skip
 
 

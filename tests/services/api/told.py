@@ -1,5 +1,6 @@
 """Touchpoints as callers tell them, for the tests of the API."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -51,8 +52,27 @@ async def one_of_each(business: Business) -> dict[str, str]:
         "nudge_id": nudge["id"],
         "referral_id": await _referral(business),
         "appointment_id": await planned(business, starts_at=ago(2), ends_at=ago(1.9)),
+        "import_id": await dried(business, "kind,when,who,where\nmeeting,2026-05-06,Ana <ana@mill.example>,cafe\n"),
         **await _webhooks(business),
     }
+
+
+async def dried(business: Business, content: str | bytes, **params: str) -> str:
+    """The id of an import of this file, its dry run over."""
+    brought = await business.client.post("/v1/imports", content=content, params=params)
+    assert brought.status_code == 202, brought.text
+    import_id: str = brought.json()["id"]
+    await rested(business, import_id)
+    return import_id
+
+
+async def rested(business: Business, import_id: str) -> dict[str, Any]:
+    """The import, once nobody works on it."""
+    while True:
+        found: dict[str, Any] = await business.get(f"/v1/imports/{import_id}")
+        if found["state"] in ("needs_owner", "ready", "done", "undone", "cancelled", "failed"):
+            return found
+        await asyncio.sleep(0.02)
 
 
 async def _referral(business: Business) -> str:

@@ -1,0 +1,59 @@
+"""A file as the body of a request, or as the first file of a form: taken in as it comes, never held as a whole."""
+
+from collections.abc import AsyncIterator
+from email.message import Message
+
+from litestar import Request
+from litestar.datastructures import State
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
+
+from domain.errors import Invalid
+from infra.imports import files
+from services.api.requests import Caller
+
+FORM = "multipart/form-data"
+MOST_PARTS = 20
+ENVELOPE = 100_000  # what a form may put around its file
+
+
+class Upload:
+    """`file_name` is known once the pieces were read."""
+
+    def __init__(self, request: Request[Caller, str, State], *, most: int) -> None:
+        self._request = request
+        self._most = most
+        self.file_name: str | None = None
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The file, piece by piece. Raises TooLarge where the request announces more, Invalid for a broken form."""
+        announced = self._request.headers.get("content-length", "0")
+        if announced.isdigit() and int(announced) > self._most + ENVELOPE:
+            raise files.too_large(self._most)
+        media_type = self._request.headers.get("content-type", "")
+        if media_type.partition(";")[0].strip().lower() != FORM:
+            return self._request.stream()
+        return self._of_form(_boundary(media_type))
+
+    async def _of_form(self, boundary: str) -> AsyncIterator[bytes]:
+        try:
+            parser = PushMultipartParser(boundary, max_segment_count=MOST_PARTS)
+            taking = found = False
+            async for chunk in self._request.stream():
+                for event in parser.parse(chunk) if chunk else ():
+                    if isinstance(event, MultipartSegment):
+                        taking = not found and event.filename is not None
+                        if taking:
+                            found, self.file_name = True, event.filename
+                    elif event is not None and taking:
+                        yield bytes(event)
+            parser.close()
+        except MultipartError as error:
+            raise Invalid("this is no form with a file in it", field="file") from error
+        if not found:
+            raise Invalid("this form has no file in it", field="file")
+
+
+def _boundary(media_type: str) -> str:
+    header = Message()
+    header["Content-Type"] = media_type
+    return str(header.get_param("boundary", ""))
