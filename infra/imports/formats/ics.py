@@ -38,8 +38,8 @@ ATTENTIVE = 12
 _TIMES = ("DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "RRULE", "RDATE", "EXDATE")
 _OTHER_KINDS = {"VTODO": "a task, no meeting", "VJOURNAL": "a note, no meeting", "VFREEBUSY": "busy times, no meeting"}
 _ONCE = (
-    "DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "UID", "DTSTAMP", "SEQUENCE", "STATUS", "CLASS", "SUMMARY", "LOCATION",
-    "ORGANIZER", "URL", "RRULE",
+    "DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "UID", "DTSTAMP", "SEQUENCE", "STATUS", "CLASS", "SUMMARY",
+    "LOCATION", "ORGANIZER", "URL",
 )  # fmt: skip
 _NO_ENTRY = "this is no entry of a calendar that can be read"
 _URL = re.compile(r"https?://[^\s<>\"',;\\]{4,500}", re.I)
