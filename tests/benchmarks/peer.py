@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-import asyncpg
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import StoredEvent, Tracking
@@ -17,8 +16,6 @@ from eventsourcing.postgres import PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
 from psycopg.sql import SQL
 
-from infra.context import Context
-from infra.tenants import Tenant
 from tests.benchmarks.catching_up import counted
 from tests.benchmarks.place import BODY, Place, advanced, append_touches, new_tenant, record, superuser, touch
 from tests.benchmarks.single import appended, in_calls
@@ -65,12 +62,7 @@ class Tallying(Projection[Tally]):
 
 async def measure(place: Place) -> list[Figure]:
     size = place.size
-    async with (
-        place.database() as theirs,
-        place.database() as database,
-        place.opened(database) as context,
-        superuser(database) as admin,
-    ):
+    async with place.database() as theirs, place.database() as database, place.opened(database) as context:
         tenants = [await new_tenant(context.pool) for _ in range(CALLERS)]
         ids = [one.tenant_id for one in tenants]
         async with superuser(theirs) as owner:
@@ -83,13 +75,8 @@ async def measure(place: Place) -> list[Figure]:
             ours_in_calls=lambda: in_calls(context.pool, ids[0], size.seconds),
             theirs_in_calls=lambda: asyncio.to_thread(thousands, app, size.seconds),
         )
-        tenant, events = await events_to_read(context, admin, size.peer_events)
         await asyncio.to_thread(saved, app, size.peer_events)
-        read = await in_turns(
-            size.rounds,
-            ours=lambda: counted(context, admin, tenant, events),
-            theirs=lambda: asyncio.to_thread(followed, theirs, size.peer_events),
-        )
+        read = await caught_up(place, theirs)
         await asyncio.to_thread(app.close)
     peer = f"eventsourcing {version('eventsourcing')}"
     return [
@@ -167,15 +154,24 @@ def followed(database: Database, events: int) -> float:
         runner.wait(runner.app.recorder.max_notification_id(), timeout=600)
         seconds = time.perf_counter() - began
         with runner.view.datastore.transaction(commit=True) as cursor:
-            cursor.execute(SQL("DELETE FROM peer.{}").format(SQL(runner.view.tracking_table_name)))
+            cursor.execute(
+                SQL("DELETE FROM peer.{} WHERE application_name <> '__migration__'").format(
+                    SQL(runner.view.tracking_table_name)
+                )
+            )
     return events / seconds
 
 
-async def events_to_read(
-    context: Context, admin: "asyncpg.Connection[asyncpg.Record]", count: int
-) -> tuple[Tenant, int]:
-    tenant = await new_tenant(context.pool)
-    people = await record(context, tenant, [touch(n, n) for n in range(20)])
-    await append_touches(context, tenant, people, count)
-    await advanced(context)
-    return tenant, await admin.fetchval("SELECT position FROM tenant_head WHERE tenant_id = $1", tenant.tenant_id)
+async def caught_up(place: Place, theirs: Database) -> dict[str, float]:
+    """In a database of our own that holds nothing else to catch up with."""
+    async with place.database() as database, place.opened(database) as context, superuser(database) as admin:
+        tenant = await new_tenant(context.pool)
+        people = await record(context, tenant, [touch(n, n) for n in range(20)])
+        await append_touches(context, tenant, people, place.size.peer_events)
+        await advanced(context)
+        events = await admin.fetchval("SELECT position FROM tenant_head")
+        return await in_turns(
+            place.size.rounds,
+            ours=lambda: counted(context, admin, tenant, events),
+            theirs=lambda: asyncio.to_thread(followed, theirs, place.size.peer_events),
+        )

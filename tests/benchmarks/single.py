@@ -1,21 +1,25 @@
 """How fast the log takes events, beside what PostgreSQL itself does with an INSERT."""
 
 import asyncio
+import os
 import re
+import statistics
 import tempfile
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import psutil
 import uuid_utils.compat as uuid_utils
 
 from infra.database import Pool
 from infra.event_log import Writer, append_now
 from tests.benchmarks.place import BODY, META, PROGRAMS, Place, new_tenant, single, superuser
-from tests.benchmarks.table import Figure, at_least, in_turns
+from tests.benchmarks.table import Figure, Run, at_least, in_turns
 
 TABLES = """
 CREATE SCHEMA bench;
@@ -44,23 +48,23 @@ async def measure(place: Place) -> list[Figure]:
             script.write(insert)
             script.flush()
             seconds = place.size.seconds
-            told = await in_turns(
-                place.size.rounds,
-                simple=lambda: pgbench(database.admin_url, Path(script.name), "simple", seconds),
-                prepared=lambda: pgbench(database.admin_url, Path(script.name), "prepared", seconds),
-                **{
-                    f"{callers} {spread}": lambda callers=callers, spread=spread: appended(
-                        context.writer, ids[:spread], callers, seconds
-                    )
-                    for callers, spread in AIMS
-                },
-            )
+            meter = await Meter.over(admin)
+            runs: dict[str, Run] = {
+                "simple": lambda: pgbench(database.admin_url, Path(script.name), "simple", seconds),
+                "prepared": lambda: pgbench(database.admin_url, Path(script.name), "prepared", seconds),
+            }
+            for callers, spread in AIMS:
+                runs[f"{callers} {spread}"] = partial(appended, context.writer, ids[:spread], callers, seconds)
+            told = await in_turns(place.size.rounds, **{name: meter.around(name, run) for name, run in runs.items()})
         for (callers, spread), aim in AIMS.items():
             where = "one tenant" if spread == 1 else f"{min(callers, spread)} tenants"
+            name = f"{callers} {spread}"
             for mode, aimed in (("simple", at_least(aim)), ("prepared", None)):
                 what = f"single append, {callers} callers, {where}"
                 beside = f"pgbench -c 32 -M {mode}"
-                figures.append(Figure(what, beside, "1/s", told[f"{callers} {spread}"], told[mode], aimed))
+                figures.append(Figure(what, beside, "1/s", told[name], told[mode], aimed))
+                if meter.sees:
+                    figures.append(Figure(what, beside, "1/CPU s", meter.median(name), meter.median(mode)))
         told = await in_turns(
             place.size.rounds,
             ours=lambda: in_calls(context.pool, ids[0], seconds),
@@ -69,6 +73,60 @@ async def measure(place: Place) -> list[Figure]:
         what = "append of 1,000 a call, hash chain"
         figures.append(Figure(what, "INSERT ... SELECT FROM unnest", "events/s", *told.values(), at_least(0.4)))
     return figures
+
+
+class Meter:
+    """How many operations a second of the processors' time buys, ours, pgbench's and PostgreSQL's taken together.
+
+    It says what is to be said on a machine that others use too: they slow us down, but they do not use our time.
+    """
+
+    def __init__(self, server: psutil.Process | None) -> None:
+        self._server = server
+        self._told: dict[str, list[float]] = {}
+
+    @classmethod
+    async def over(cls, admin: "asyncpg.Connection[asyncpg.Record]") -> "Meter":
+        """It sees a server on this machine only."""
+        pid = await admin.fetchval("SELECT pg_backend_pid()")
+        backend = psutil.Process(pid) if psutil.pid_exists(pid) else None
+        return cls(backend.parent() if backend is not None and "postgres" in backend.name() else None)
+
+    @property
+    def sees(self) -> bool:
+        return self._server is not None
+
+    def median(self, name: str) -> float:
+        return statistics.median(self._told[name])
+
+    def around(self, name: str, run: Run) -> Run:
+        async def measured() -> float:
+            used, began = self._used(), time.perf_counter()
+            rate = await run()
+            operations = rate * (time.perf_counter() - began)
+            self._told.setdefault(name, []).append(operations / max(self._used() - used, 0.001))
+            return rate
+
+        return measured
+
+    def _used(self) -> float:
+        """Seconds so far; what a process used is its parent's children's once it has ended."""
+        if self._server is None:
+            return 0.0
+        ours = os.times()
+        server = sum(map(_seconds, self._server.children()))
+        ended = self._server.cpu_times()
+        server += ended.children_user + ended.children_system
+        return server + ours.user + ours.system + ours.children_user + ours.children_system
+
+
+def _seconds(process: psutil.Process) -> float:
+    try:
+        used = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    seconds: float = used.user + used.system
+    return seconds
 
 
 async def appended(writer: Writer, ids: Sequence[UUID], callers: int, seconds: float) -> float:
