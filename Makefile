@@ -24,8 +24,8 @@ endif
 .PHONY: help setup up demo test check bench lock clean
 
 help:
-	@echo "make up [PORT=8010]   set up, start everything, keep it running until Ctrl-C"
-	@echo "make demo             set up, record a made-up bakery, print what comes of it"
+	@echo "make up [PORT=8010]   set up, start everything, keep it running until Ctrl-C; ARGS=--no-demo: without made-up data"
+	@echo "make demo             set up, load a made-up practice once, print what comes of it"
 	@echo "make setup            install into .venv; at once when nothing changed"
 	@echo "make test [ARGS=...] [WORKERS=3]"
 	@echo "                      all tests, against a real PostgreSQL and a real Valkey in each of the workers"
@@ -49,7 +49,7 @@ $(BIN)/pip:
 	@$(PYTHON) -m venv .venv
 
 up: .venv/.installed
-	@exec $(BIN)/rapport up $(if $(PORT),--port $(PORT))
+	@exec $(BIN)/rapport up $(if $(PORT),--port $(PORT)) $(ARGS)
 
 demo: .venv/.installed
 	@exec $(BIN)/rapport demo

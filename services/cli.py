@@ -101,17 +101,17 @@ def demo(
     files: Annotated[Path | None, Parameter(help="Only write the files the made-up businesses bring, to here.")] = None,
     data: Data = None,
 ) -> None:
-    """The main job once: record a made-up bakery's touchpoints, and print what comes of them."""
+    """The main job once: bring what three made-up businesses have, and print what comes of it."""
     if files is not None:
         from services.demo import writing
 
         writing.write(files)
         return
     with running(data) as configured:
-        from services import office
+        from services.demo import showing
 
         quietly(configured)
-        asyncio.run(office.run_demo(configured, DataFolder(configured.data).keys))
+        asyncio.run(showing.run(configured, DataFolder(configured.data)))
 
 
 @businesses.command(name="add")

@@ -1,16 +1,14 @@
-"""What the commands about tenants do: add one, show its people and nudges, rebuild, verify, run the demo."""
+"""What the commands about tenants do: add one, show its people and nudges, rebuild, verify."""
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from domain.errors import NotFound, Refused
 from infra import event_log, projector, tenants
@@ -18,19 +16,11 @@ from infra.context import Context, open_context
 from infra.settings import Settings
 from infra.tenants import Tenant
 from infra.verification import Verified, verify
-from infra.views import appointments, contacts, network, nudges, strength
+from infra.views import appointments, contacts, nudges
 from infra.views.contacts import Filter
 from services import printing
-from services.demo import loading
-from services.workers.main import catch_up
 
-DEMO_KEY = "demo-api-key"
-SHOWN = 8
-
-
-class DemoTenant(NamedTuple):
-    tenant: Tenant
-    api_key: str
+LISTED = 20
 
 
 @asynccontextmanager
@@ -94,15 +84,18 @@ async def chosen(context: Context, tenant_id: UUID | None) -> Tenant:
     """The tenant named, or the only one there is. Raises Refused."""
     ids = await tenants.all_ids(context.pool)
     if tenant_id is None and len(ids) != 1:
-        raise Refused(_which(ids) if ids else "There is no tenant yet: rapport tenant add NAME")
+        raise Refused(await _which(context, ids) if ids else "There is no tenant yet: rapport tenant add NAME")
     found = await tenants.load(context.pool, tenant_id or ids[0], master=context.master)
     if found is None:
         raise NotFound(f"There is no tenant {tenant_id}.")
     return found
 
 
-def _which(ids: Sequence[UUID]) -> str:
-    return "Say which tenant with --tenant:\n" + "\n".join(f"  {tenant_id}" for tenant_id in ids)
+async def _which(context: Context, ids: Sequence[UUID]) -> str:
+    some = [await tenants.load(context.pool, tenant_id, master=context.master) for tenant_id in ids[:LISTED]]
+    lines = [f"  {tenant.tenant_id}  {tenant.name}" for tenant in some if tenant is not None]
+    more = [f"  and {len(ids) - LISTED} more"] if len(ids) > LISTED else []
+    return "\n".join(["Say which tenant with --tenant:", *lines, *more])
 
 
 async def rebuild(configured: Settings, *, projection: str, tenant: UUID | None) -> None:
@@ -111,7 +104,7 @@ async def rebuild(configured: Settings, *, projection: str, tenant: UUID | None)
         raise Refused(f"There is no projection {projection}: {', '.join(projector.PROJECTIONS)}.")
     async with opened(configured) as context:
         ids = await _wanted(context, tenant)
-        with _progress("rebuilding") as progress:
+        with bar("rebuilding") as progress:
             for tenant_id in ids:
                 await _rebuild_one(context, tenant_id, projection, progress)
     print(f"{projection}: rebuilt for {len(ids)} tenant(s).")
@@ -145,7 +138,7 @@ async def verify_all(configured: Settings, *, tenant: UUID | None, as_json: bool
     """Recompute the hash chains; 1 and the place when something was changed."""
     async with opened(configured) as context:
         ids = await _wanted(context, tenant)
-        with _progress("verifying") as progress:
+        with bar("verifying") as progress:
             found = [await _verify_one(context, tenant_id, progress) for tenant_id in ids]
     broken = [one for one in found if one.broken_at is not None]
     if as_json:
@@ -163,7 +156,7 @@ async def _verify_one(context: Context, tenant_id: UUID, progress: Progress) -> 
     return await verify(context, tenant_id, progress=lambda done: progress.update(task, completed=done))
 
 
-def _progress(doing: str) -> Progress:
+def bar(doing: str) -> Progress:
     """A bar on standard error, so that what programs read stays clean."""
     return Progress(
         TextColumn(f"{doing} {{task.description}}"),
@@ -176,47 +169,13 @@ def _progress(doing: str) -> Progress:
     )
 
 
-async def ensure_demo(context: Context, keys: Path) -> DemoTenant:
-    """The made-up business: added and loaded the first time, found again by the key kept in the data folder."""
-    kept = keys / DEMO_KEY
-    api_key = kept.read_text().strip() if kept.exists() else None
-    tenant = await loading.tenant_of(context, api_key)
-    if tenant is None or api_key is None:
-        added = await loading.add_tenant(context)
-        api_key = added.api_key
-        tenant = await chosen(context, added.tenant_id)
-        await _load_demo(context, tenant)
-        kept.touch(mode=0o600)
-        kept.write_text(api_key)
-    return DemoTenant(tenant, api_key)
+def shown_on(bar: Progress) -> Callable[[str, int, int], None]:
+    """Tells the bar how much is done of what, of how much."""
+    tasks: dict[str, TaskID] = {}
 
+    def told(what: str, done: int, of: int) -> None:
+        if what not in tasks:
+            tasks[what] = bar.add_task(what)
+        bar.update(tasks[what], completed=done, total=of)
 
-async def _load_demo(context: Context, tenant: Tenant) -> None:
-    with _progress("recording") as progress:
-        task = progress.add_task("a made-up bakery", total=None)
-        await loading.load(context, tenant, progress=lambda done, of: progress.update(task, completed=done, total=of))
-
-
-async def run_demo(configured: Settings, keys: Path) -> None:
-    """The main job once: record, let the workers' work be done, and print what came of it."""
-    async with opened(configured) as context:
-        business = (await ensure_demo(context, keys)).tenant
-        position = await event_log.head(context.pool, business.tenant_id) or 0
-        await catch_up(context)
-        await projector.reached(context, business.tenant_id, list(projector.PROJECTIONS), position, seconds=60)
-        await catch_up(context)
-        console = Console()
-        await _tell(context, console, business)
-
-
-async def _tell(context: Context, console: Console, business: Tenant) -> None:
-    page = await contacts.page(context, business, Filter(), limit=SHOWN)
-    explained = [(row, await strength.explained(context, business, row.id)) for row in page.items]
-    whole = await network.whole(context, business)
-    waiting = await nudges.page(context, business)
-    console.rule(f"{business.name}: the strongest, and what their score adds up from")
-    printing.strongest(console, explained)
-    console.rule("The two halves")
-    printing.halves(console, whole)
-    console.rule("Today's nudges")
-    printing.nudges(console, waiting.items, business.time_zone)
+    return told

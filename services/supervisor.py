@@ -13,15 +13,19 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from infra import embedded, settings
+from domain.errors import Refused
+from infra import embedded, settings, tenants
 from infra.data_folder import DataFolder
+from infra.database import GONE
 from infra.embedded import EmbeddedError
+from infra.event_log import Unavailable
 from infra.ports import refuse_taken
 from infra.processes import Child, first, stop_if_ours
 from infra.settings import Settings, Typed
 
 STATE = "processes.json"
 PATIENCE, GRACE = 60.0, 10.0  # seconds to answer for the first time; seconds to finish requests
+AGAIN = 5.0  # seconds until the made-up practice is tried again
 
 READY = """
 Rapport runs at {address}, its logs are in {logs}. Ctrl-C stops it.
@@ -141,6 +145,7 @@ async def supervise(
     await asyncio.gather(
         api.keep(ended=ended, ready=note),
         worker.keep(ended=ended, ready=note),
+        *([load_demo(configured, data)] if demo else []),
         *([] if own_servers else [keep_servers(data)]),
     )
 
@@ -179,13 +184,46 @@ async def keep_servers(data: DataFolder) -> None:
 
 
 async def first_key(configured: Settings, data: DataFolder, *, demo: bool) -> str | None:
-    """The API key of the made-up business, which is recorded at the first start: each start prints the same one."""
+    """The API key of the first made-up business, each start the same one. They are added at the first start only:
+    never beside businesses somebody added without them."""
     from services import office
+    from services.demo import loading
 
-    if not demo:
-        return None
     async with office.opened(configured) as context:
-        return (await office.ensure_demo(context, data.keys)).api_key
+        if not demo or (loading.state(data) is None and await tenants.all_ids(context.pool)):
+            return None
+        told = await loading.add_businesses(context, data)
+    return next(iter(told.businesses.values())).api_key
+
+
+async def load_demo(configured: Settings, data: DataFolder) -> None:
+    """Load the made-up practice while everything runs; after a fault go on, as every part may be told again."""
+    from services.demo import loading
+
+    if (told := loading.state(data)) is None or told.loaded:
+        return
+    print("A made-up practice is being loaded, which takes some seconds.", flush=True)
+    try:
+        await _load_until_done(configured, data)
+    except Refused as refusal:
+        print(f"It could not be loaded: {refusal} rapport demo tries again.", file=sys.stderr)
+        return
+    print("The made-up practice is loaded: rapport demo shows it.", flush=True)
+
+
+async def _load_until_done(configured: Settings, data: DataFolder) -> None:
+    from services import office
+    from services.demo import loading
+
+    with office.bar("loading") as bar:
+        while True:
+            try:
+                async with office.opened(configured) as context:
+                    await loading.load(context, data, progress=office.shown_on(bar))
+                return
+            except (*GONE, Unavailable) as problem:
+                print(f"Loading it goes on in a moment ({type(problem).__name__}).", file=sys.stderr)
+                await asyncio.sleep(AGAIN)
 
 
 def tell(configured: Settings, data: DataFolder, key: str | None) -> None:

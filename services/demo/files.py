@@ -10,11 +10,12 @@ from datetime import date, timedelta
 import msgspec
 
 from domain.touchpoints import RecordTouchpoint, Reference
+from services.demo.calendar import IN_CALENDAR, calendar
 from services.demo.cast import DAYS, Profile
-from services.demo.dates import IN_CALENDAR, calendar
+from services.demo.days import ZONE
 from services.demo.mail import mailbox
 from services.demo.people import Person
-from services.demo.practice import ZONE, Business, Happening, Practice, digest
+from services.demo.practice import Business, Happening, Practice, digest
 
 SOURCE = "made-up"
 MADE_UP = (

@@ -1,178 +1,201 @@
-"""A small made-up business, recorded through the real road: one bakery, its people, nine months. All invented."""
+"""Loads the made-up practice, once: what its owners typed in, and the files they brought, through the importers.
 
-import random
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+What has come how far stands in the data folder, with the API keys; every part may be told again, so an interrupted load
+goes on where it was, with the files of the day it began.
+"""
 
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from datetime import date, datetime
+from functools import partial
+from io import BytesIO
+from uuid import UUID
+
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from domain.channels import DescribeChannel
-from domain.contacts import AddContact, IdentityGiven, InterestGiven, Relation
-from domain.touchpoints import Act, Direction, Kind, RecordTouchpoint, Reference
-from infra import commands, tenants
+from domain.contacts import IdentityGiven
+from domain.errors import Refused
+from domain.referrals import ReferralMade, TellOutcome
+from infra import commands, data_folder, event_log, tenants
 from infra.context import Context
+from infra.data_folder import DataFolder
+from infra.database import in_tenant
+from infra.imports import desk, whole
+from infra.imports.files import pieces_of, spooled
+from infra.imports.job import Import, remember_own
+from infra.imports.whole import Answers
 from infra.stored_events import Origin
 from infra.tenants import Tenant
+from services import office
+from services.demo import typed
+from services.demo.cast import COUNTRY, PROFILES, TIME_ZONE, TOWN, Profile
+from services.demo.days import ZONE
+from services.demo.files import files_of
+from services.demo.practice import SEED, Business, generate
 
-NAME = "Corner Bakery (made up)"
-LOCALITY = "Portland"
-TIME_ZONE = "America/Los_Angeles"
-DAYS = 270
+STATE = "made-up.json"
 ORIGIN = Origin(actor="demo", source="demo")
-AT_ONCE = 200
+Progress = Callable[[str, int, int], None]  # which business, how many rows of its files, of how many
 
 
-class Habit(Struct, frozen=True):
-    """What happens again and again: every so many days, in turn in these directions, from one day to another."""
+class Kept(Struct, frozen=True):
+    """One made-up business: its tenant, its key, and whether it is loaded as a whole."""
 
-    kind: Kind
-    channel: str
-    every: float
-    directions: tuple[Direction, ...] = ("in", "out")
-    minutes: int | None = None
-    first: int = 0
-    last: int = DAYS
-    act: Act | None = None
+    tenant_id: UUID
+    api_key: str
+    loaded: bool = False
 
 
-class Person(Struct, frozen=True):
-    name: str
-    handle: tuple[str, str]
-    habits: tuple[Habit, ...]
-    relation: Relation | None = None
-    locality: str | None = None
-    interests: tuple[str, ...] = ()
+class State(Struct, frozen=True):
+    """The day the practice was made for, and its businesses by slug."""
+
+    today: date
+    businesses: dict[str, Kept] = {}
+
+    @property
+    def loaded(self) -> bool:
+        return len(self.businesses) == len(PROFILES) and all(kept.loaded for kept in self.businesses.values())
 
 
-BOTH: tuple[Direction, ...] = ("mutual",)
-PEOPLE = (
-    Person("Ana Ferreira", ("email", "ana@mill.example"), (
-        Habit("meeting", "chamber", 14, BOTH, minutes=40),
-        Habit("email", "email", 9),
-        Habit("referral", "chamber", 95, ("in",)),
-        Habit("help", "shop", 60, ("out", "in"), act="give"),
-    ), "supplier", "Portland", ("stone milling",)),
-    Person("Mira Okafor", ("linkedin", "mira-okafor"), (
-        Habit("direct_message", "linkedin", 6),
-        Habit("comment", "instagram", 8, act="give"),
-        Habit("video_call", "zoom", 45, BOTH, minutes=30),
-    ), "partner", "Portland", ("sourdough", "food podcasts")),
-    Person("Tomas Lind", ("x", "tomaslind"), (
-        Habit("mention", "x", 5, ("in", "out", "out")),
-        Habit("direct_message", "x", 11),
-        Habit("email", "email", 20, first=60),
-    ), "prospect", None, ("coffee roasting",)),
-    Person("Inês Duarte", ("instagram", "ines.bakes"), (
-        Habit("comment", "instagram", 4),
-        Habit("direct_message", "instagram", 9),
-        Habit("share", "instagram", 50, ("in",)),
-    ), None, "Lisbon", ("pastel de nata",)),
-    Person("Joe Whitaker", ("phone", "+15035550142"), (
-        Habit("purchase", "shop", 5, ("in",)),
-        Habit("chat", "shop", 6, BOTH),
-        Habit("vouch", "chamber", 130, ("in",)),
-    ), "customer", "Portland"),
-    Person("Priya Raman", ("email", "priya@yoga.example"), (
-        Habit("meeting", "cafe", 30, BOTH, minutes=50),
-        Habit("call", "phone", 30, minutes=15),
-        Habit("introduction", "cafe", 120, ("in", "out")),
-    ), "mentor", "Portland", ("small business finance",)),
-    Person("Karl Bauer", ("email", "karl@ovens.example"), (
-        Habit("email", "email", 12, last=120),
-        Habit("meeting", "shop", 40, BOTH, minutes=60, last=120),
-    ), "supplier", "Salem"),
-    Person("Lucy Chen", ("facebook", "lucy.chen.pdx"), (
-        Habit("handshake", "farmers-market", 21, BOTH, first=90),
-        Habit("purchase", "farmers-market", 21, ("in",), first=90),
-    ), "customer", "Portland"),
-    Person("Rotary Dan", ("phone", "+15035550177"), (
-        Habit("handshake", "rotary", 30, BOTH),
-        Habit("attendance", "rotary", 30, BOTH),
-    ), None, "Portland"),
-    Person("Hana Sato", ("email", "hana@tea.example"), (
-        Habit("email", "email", 25),
-        Habit("meeting", "cafe", 60, BOTH, minutes=45, first=30),
-        Habit("collaboration", "shop", 110, BOTH, first=100),
-    ), "partner", "Portland", ("tea pairing",)),
-    Person("Newsletter fan Zoe", ("email", "zoe@post.example"), (
-        Habit("email", "newsletter", 30, ("in",)),
-    ), "customer"),
-)  # fmt: skip
-POSTS = (
-    Habit("post", "instagram", 7, ("out",), act="promote"),
-    Habit("post", "newsletter", 30, ("out",), act="give"),
-)
+def state(folder: DataFolder) -> State | None:
+    """None while nothing of it was ever begun here."""
+    file = folder.keys / STATE
+    return msgspec.json.decode(file.read_bytes(), type=State) if file.exists() else None
 
 
-def touchpoints(now: datetime) -> Iterator[RecordTouchpoint]:
-    """The nine months up to `now`, the same for the same instant."""
-    chance = random.Random(7)
-    for person in PEOPLE:
-        reference = Reference(platform=person.handle[0], handle=person.handle[1], name=person.name)
-        for number, habit in enumerate(person.habits):
-            yield from _told(habit, f"{person.handle[1]}/{number}", (reference,), now, chance)
-    for number, habit in enumerate(POSTS):
-        yield from _told(habit, f"post/{number}", (), now, chance)
+def _keep(folder: DataFolder, told: State) -> State:
+    data_folder.replace(folder.keys / STATE, msgspec.json.encode(told))
+    return told
 
 
-def _told(
-    habit: Habit, source: str, people: tuple[Reference, ...], now: datetime, chance: random.Random
-) -> Iterator[RecordTouchpoint]:
-    day, turn = habit.first + chance.uniform(0, habit.every), 0
-    while day < habit.last - 0.5:
-        yield RecordTouchpoint(
-            kind=habit.kind,
-            occurred_at=(now - timedelta(days=DAYS - day)).replace(microsecond=0),
-            channel=habit.channel,
-            direction=habit.directions[turn % len(habit.directions)],
-            people=people,
-            minutes=habit.minutes,
-            act=habit.act,
-            audience=None if people else 400,
-            source="demo",
-            source_id=f"{source}/{turn}",
+async def add_businesses(context: Context, folder: DataFolder) -> State:
+    """The tenants, those that are missing added. At once, so that there is an API key to give."""
+    async with _alone(folder):
+        return await _with_businesses(context, folder)
+
+
+async def _with_businesses(context: Context, folder: DataFolder) -> State:
+    told = state(folder) or State(datetime.now(ZONE).date())
+    for profile in PROFILES:
+        kept = told.businesses.get(profile.slug)
+        if kept is None or await context.keys.tenant_of(kept.api_key) is None:
+            kept = await _add(context, profile)
+            told = _keep(folder, replace(told, businesses={**told.businesses, profile.slug: kept}))
+    return told
+
+
+async def _add(context: Context, profile: Profile) -> Kept:
+    """A new tenant; or the one of this name, of an earlier start that could not write it down, or of another folder.
+    What is in such a one already is left as it is: brought again on another day, it would be there twice."""
+    for tenant_id in await tenants.all_ids(context.pool):
+        found = await tenants.load(context.pool, tenant_id, master=context.master)
+        if found is not None and found.name == profile.name:
+            begun = await event_log.head(context.pool, tenant_id)
+            return Kept(tenant_id, await tenants.add_key(context.pool, tenant_id), loaded=bool(begun))
+    added = await tenants.add(
+        context.pool, name=profile.name, master=context.master, country=COUNTRY, locality=TOWN, time_zone=TIME_ZONE
+    )
+    return Kept(added.tenant_id, added.api_key)
+
+
+async def load(context: Context, folder: DataFolder, *, progress: Progress) -> State:
+    """All that is not loaded yet, one business after the other."""
+    async with _alone(folder):
+        told = await _with_businesses(context, folder)
+        practice = None if told.loaded else await asyncio.to_thread(generate, SEED, told.today)
+        for business in practice.businesses if practice else ():
+            kept = told.businesses[business.profile.slug]
+            if not kept.loaded:
+                await _load(context, kept, business, told.today, progress)
+                done = {**told.businesses, business.profile.slug: replace(kept, loaded=True)}
+                told = _keep(folder, replace(told, businesses=done))
+        return told
+
+
+async def _load(context: Context, kept: Kept, business: Business, today: date, progress: Progress) -> None:
+    """All files are brought before any is recorded: while one is under way nothing is suggested from half of them."""
+    tenant = await office.chosen(context, kept.tenant_id)
+    files = await asyncio.to_thread(files_of, business, today)
+    await _type_in(context, tenant, business)
+    await _say_own(context, tenant, business)
+    brought = {name: await _bring(context, tenant, name, content) for name, content in files.items()}
+    await _tell_referrals(context, tenant, business)
+    await commands.plan_appointments(context, tenant, list(typed.appointments(business)), origin=ORIGIN)
+    rows, before = sum(found.rows or 0 for found in brought.values()), 0
+    for name, found in brought.items():
+        shown = partial(_show, progress, tenant.name, before, rows)
+        await _record(
+            context, tenant, found, Answers(private=_private(business, files[name]), unsure="business"), shown
         )
-        day, turn = day + habit.every * chance.uniform(0.75, 1.25), turn + 1
+        before += found.rows or 0
 
 
-async def load(
-    context: Context, tenant: Tenant, *, now: datetime | None = None, progress: Callable[[int, int], None] | None = None
-) -> int:
-    """Record the business's people and touchpoints; the last position. `progress` is told (done, of how many)."""
-    position = 0
-    for person in PEOPLE:
-        key = f"demo/{person.name}"
-        await commands.add_contact(context, tenant, _contact(person), origin=ORIGIN, idempotency_key=key)
-    shop = DescribeChannel(slug="farmers-market", name="Saturday farmers' market", topics=("food",))
-    await commands.describe_channel(context, tenant, shop, origin=ORIGIN, idempotency_key="demo/farmers-market")
-    items = sorted(touchpoints(now or datetime.now(UTC)), key=lambda item: item.occurred_at)
-    for start in range(0, len(items), AT_ONCE):
-        for result in await commands.record_touchpoints(context, tenant, items[start : start + AT_ONCE], origin=ORIGIN):
-            if result.problem is not None:
-                raise result.problem
-            position = max(position, result.position or 0)
-        if progress is not None:
-            progress(min(start + AT_ONCE, len(items)), len(items))
-    return position
+def _show(progress: Progress, name: str, before: int, rows: int, found: Import) -> None:
+    progress(name, before + found.through_row, rows)
 
 
-def _contact(person: Person) -> AddContact:
-    return AddContact(
-        name=person.name,
-        identities=(IdentityGiven(*person.handle),),
-        locality=person.locality,
-        relation=person.relation,
-        interests=tuple(InterestGiven(topic) for topic in person.interests),
-    )
+async def _bring(context: Context, tenant: Tenant, name: str, content: bytes) -> Import:
+    """The file's import when its dry run is over. Brought again after an interruption, it is the same one."""
+    async with spooled(pieces_of(BytesIO(content)), most=len(content)) as kept:
+        brought = await desk.bring(context, tenant, kept, file_name=name, origin=ORIGIN, idempotency_key=f"demo/{name}")
+    return await whole.follow(context, tenant, brought.import_id)
 
 
-async def add_tenant(context: Context) -> tenants.NewTenant:
-    return await tenants.add(
-        context.pool, name=NAME, master=context.master, country="US", locality=LOCALITY, time_zone=TIME_ZONE
-    )
+async def _record(context: Context, tenant: Tenant, found: Import, answers: Answers, shown: whole.Progress) -> None:
+    """Raises Refused when the import fails."""
+    if found.state == "ready":
+        found = await whole.record(context, tenant, found.import_id, answers, progress=shown)
+    if found.state != "done":
+        raise Refused(f"{found.file_name}: {found.error or found.state}.")
 
 
-async def tenant_of(context: Context, api_key: str | None) -> Tenant | None:
-    """The demo's tenant by the key kept for it, when it is still there."""
-    found = None if api_key is None else await context.keys.tenant_of(api_key)
-    return None if found is None else found[0]
+def _private(business: Business, content: bytes) -> tuple[IdentityGiven, ...]:
+    """Those of the private people who stand in a file."""
+    addresses = [person.email for person in business.private]
+    return tuple(IdentityGiven("email", address) for address in addresses if address.encode() in content)
+
+
+async def _type_in(context: Context, tenant: Tenant, business: Business) -> None:
+    for number, channel in enumerate(typed.channels(business)):
+        await commands.describe_channel(
+            context, tenant, channel, origin=ORIGIN, idempotency_key=f"demo/channel/{number}"
+        )
+    for number, contact in enumerate(typed.contacts(business)):
+        await commands.add_contact(context, tenant, contact, origin=ORIGIN, idempotency_key=f"demo/contact/{number}")
+
+
+async def _say_own(context: Context, tenant: Tenant, business: Business) -> None:
+    """Who is us: asked once, and known for every file."""
+    given = [IdentityGiven(*known) for known in business.owner.identities.items()]
+    own = desk.read_own(tenant, [*given, IdentityGiven("email", business.shared_address[1])])
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        await remember_own(connection, tenant, own)
+
+
+async def _tell_referrals(context: Context, tenant: Tenant, business: Business) -> None:
+    for made, outcomes in typed.referrals(business):
+        match (await commands.make_referral(context, tenant, made, origin=ORIGIN)).lead:
+            case ReferralMade(referral_id=referral_id):
+                await _tell_outcomes(context, tenant, referral_id, outcomes)
+
+
+async def _tell_outcomes(context: Context, tenant: Tenant, referral_id: UUID, outcomes: Sequence[TellOutcome]) -> None:
+    for number, outcome in enumerate(outcomes):
+        key = f"demo/{number}"
+        await commands.tell_outcome(context, tenant, referral_id, outcome, origin=ORIGIN, idempotency_key=key)
+
+
+@asynccontextmanager
+async def _alone(folder: DataFolder) -> AsyncIterator[None]:
+    """One loads at a time: `rapport demo` waits for a `rapport up` that is at it."""
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(folder.locked("demo", wait=False))
+                break
+            except BlockingIOError:
+                await asyncio.sleep(0.2)
+        yield

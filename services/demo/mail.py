@@ -8,8 +8,9 @@ from email.mime.text import MIMEText
 from email.utils import format_datetime, formataddr, parseaddr
 
 from services.demo.cast import Profile
+from services.demo.days import ZONE
 from services.demo.people import Person
-from services.demo.practice import ZONE, Business, Happening, digest
+from services.demo.practice import Business, Happening, digest
 
 UTF_8 = Charset("utf-8")
 UTF_8.body_encoding = QP

@@ -8,7 +8,7 @@ from domain.contacts import Relation
 from services.demo.cast import DAYS, ELSEWHERE, PERSONALITIES, ROLES, TOWN, WORK, Personality, Profile
 from services.demo.names import Names, plain
 
-MAIL_HOSTS = ("post.example", "inbox.example", "mailbox.example")
+MAIL_HOSTS = ("outlook.example", "yahoo.example", "gmx.example")  # free mail hosts, as far as imports can tell
 
 
 class Person(Struct, frozen=True):

@@ -4,8 +4,9 @@ from datetime import datetime
 from pathlib import Path
 
 from domain.errors import Refused
+from services.demo.days import ZONE
 from services.demo.files import files
-from services.demo.practice import SEED, ZONE, generate
+from services.demo.practice import SEED, generate
 
 
 def write(folder: Path) -> None:

@@ -22,9 +22,10 @@ from icalendar import Calendar
 from domain.relationships import Experience, Picture, day_of, fold, picture
 from domain.strength import STAGES
 from domain.touches import Touch
+from services.demo.days import ZONE
 from services.demo.files import files, files_of
 from services.demo.people import Person
-from services.demo.practice import SEED, ZONE, Business, Happening, Practice, Referral, generate
+from services.demo.practice import SEED, Business, Happening, Practice, Referral, generate
 from tests.conftest import temporary_folder
 from tests.services.test_cli import rapport
 
@@ -291,7 +292,7 @@ def test_the_calendar_has_meetings_of_both_kinds_and_what_is_none(told: Business
     entries = calendar.walk("VEVENT")
     met = [one for one in told.happenings if one.kind in ("meeting", "video_call")]
     assert len(entries) == len(met) + len(told.planned) + 1
-    assert sum("URL" in one for one in entries) == sum(one.kind == "video_call" for one in met)
+    assert sum("CONFERENCE" in one for one in entries) == sum(one.kind == "video_call" for one in met)
     assert {str(one.get("STATUS")) for one in entries} == {"None", "CANCELLED", "CONFIRMED"}
     assert sum(one.get("CLASS") == "PRIVATE" for one in entries) == sum(one.private for one in told.planned)
     now = datetime.combine(TODAY, datetime.min.time(), ZONE)

@@ -16,6 +16,7 @@ from infra import commands, embedded, settings
 from infra.data_folder import DataFolder
 from infra.stored_events import Origin
 from services import office
+from services.demo.cast import PROFILES
 from services.workers.main import catch_up
 from tests.conftest import temporary_folder
 
@@ -40,11 +41,21 @@ def rapport(folder: DataFolder, *words: str) -> subprocess.CompletedProcess[str]
 def test_the_demo_tells_the_main_job_and_again_the_same(folder: DataFolder):
     first = rapport(folder, "demo")
     assert first.returncode == 0, first.stderr
-    for words in ("Ana Ferreira", "recommends you", "Online only 4", "In person only 3", "Both 4", "have never met"):
-        assert words in first.stdout
+    for profile in PROFILES:
+        assert profile.name in first.stdout
+    for words in ("recommends you", "Online only", "In person only", "generation 3", "Did it happen?", "mail.mbox"):
+        assert first.stdout.count(words) >= len(PROFILES), words
     assert rapport(folder, "demo").stdout == first.stdout
-    assert "Mira Okafor" in rapport(folder, "contacts").stdout
-    assert "Meet in person" in rapport(folder, "nudges").stdout
+
+
+@pytest.mark.slow
+def test_of_several_businesses_one_has_to_be_named(folder: DataFolder):
+    which = rapport(folder, "contacts")
+    assert which.returncode == 1
+    listed = dict(line.split(maxsplit=1) for line in which.stderr.splitlines()[1:])
+    [bakery] = [tenant_id for tenant_id, name in listed.items() if name == PROFILES[0].name]
+    assert "recommends you" in rapport(folder, "contacts", "--tenant", bakery).stdout
+    assert rapport(folder, "nudges", "--tenant", bakery).returncode == 0
 
 
 @pytest.mark.slow

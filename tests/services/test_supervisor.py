@@ -19,6 +19,8 @@ import pytest
 
 from infra import embedded
 from infra.data_folder import DataFolder
+from services.demo import loading
+from tests.conftest import migrated
 from tests.road import encoded_master_key
 
 PROJECT = Path(__file__).parents[2]
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.slow
 class Up:
     """One `rapport up`. `said` is what it printed until it was ready, or in all when it ended."""
 
-    def __init__(self, data: DataFolder, port: int, **variables: str) -> None:
+    def __init__(self, data: DataFolder, port: int, until: str = "/v1/nudges", **variables: str) -> None:
         self.data = data
         self.environment = {**ENVIRONMENT, **variables}
         self.address = f"http://127.0.0.1:{port}"
@@ -41,7 +43,7 @@ class Up:
         self.said = ""
         for line in self.process.stdout:
             self.said += line
-            if "/v1/nudges" in line:
+            if until in line:
                 break
 
     @property
@@ -227,7 +229,12 @@ def test_commands_use_the_servers_of_an_up_and_leave_them_running(start, data, p
     assert up.is_healthy()
 
 
-def test_your_own_servers_are_used_and_none_is_started(start, data, port, database, servers):
+async def test_your_own_servers_are_used_and_none_is_started(start, data, port, servers):
+    async with migrated(servers) as database:
+        use_own_servers(start, data, port, database, servers)
+
+
+def use_own_servers(start, data, port, database, servers):
     own = {
         "RAPPORT_DATABASE_URL": database.app_url,
         "RAPPORT_ADMIN_DATABASE_URL": database.admin_url,
@@ -255,3 +262,25 @@ def test_another_master_key_than_the_databases_is_refused_in_a_sentence(road, ba
     assert up.process.wait(timeout=60) == 1
     assert "Is RAPPORT_MASTER_KEY that of this database?" in up.said
     assert "Traceback" not in up.said
+
+
+def test_the_made_up_practice_is_loaded_once_also_when_up_is_ended_meanwhile(start, data, port, eventually):
+    up = start(data, port)
+    eventually(lambda: json.load(get(f"{up.address}/v1/contacts", up.key))["items"], seconds=120)
+    assert up.end() == 0
+    again = start(data, port)
+    assert again.key == up.key
+    eventually(lambda: loading.state(data).loaded, seconds=240)
+    assert len(json.load(get(f"{again.address}/v1/contacts?limit=200", again.key))["items"]) > 40
+
+
+def test_nothing_made_up_comes_beside_a_business_of_your_own(start, data, port):
+    command = [sys.executable, "-m", "services.cli", "tenant", "add", "My shop", "--data", str(data.root)]
+    assert subprocess.run(command, cwd=PROJECT, env=ENVIRONMENT, check=True).returncode == 0
+    up = Up(data, port, until="tenant add")
+    try:
+        assert "API key" not in up.said
+        assert up.is_healthy()
+    finally:
+        up.end()
+    assert loading.state(data) is None

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
-from icalendar import Calendar, Event, vCalAddress
+from icalendar import Calendar, Event, vCalAddress, vUri
 
 from services.demo.cast import CAFE, DAYS, TIME_ZONE, TOWN, Profile
+from services.demo.days import ZONE, Days
 from services.demo.people import Person
-from services.demo.practice import ZONE, Business, Days, Happening, Planned, digest
+from services.demo.practice import Business, Happening, Planned, digest
 
 IN_CALENDAR = frozenset({"meeting", "video_call"})
 MADE_UP = "All of this is made up."
@@ -73,7 +74,7 @@ def _met(profile: Profile, owner: Person, one: Happening) -> Event:
     key = f"{profile.slug}/{other.slug}/{one.at:%Y%m%d%H%M}"
     if one.kind == "video_call":
         entry = _entry(key, one.at, one.minutes or 30, f"Video call with {other.given}")
-        entry.add("url", f"https://meet.example/{digest(key)[:10]}")
+        entry.add("conference", vUri(f"https://meet.example/{digest(key)[:10]}"), parameters={"VALUE": "URI"})
     else:
         what = "Visit of" if one.channel == profile.hub else "Coffee with"
         entry = _entry(key, one.at, one.minutes or 30, f"{what} {other.given}")
@@ -83,8 +84,7 @@ def _met(profile: Profile, owner: Person, one: Happening) -> Event:
 
 
 def place(profile: Profile, channel: str) -> str:
-    ours = f"{profile.name.removesuffix(' (made up)')}, 3 Market Square, {TOWN}"
-    return ours if channel == profile.hub else CAFE
+    return f"Our {profile.hub}, 3 Market Square, {TOWN}" if channel == profile.hub else CAFE
 
 
 def _planned(owner: Person, planned: Planned) -> Event:

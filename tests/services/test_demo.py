@@ -1,0 +1,200 @@
+"""The made-up practice, loaded through the importers into real tenants, once."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+from msgspec.structs import asdict
+
+from infra import event_log
+from infra.context import Context, open_context
+from infra.views import contacts, imports
+from infra.views.contacts import Filter
+from infra.views.imports import ImportRow
+from services import office
+from services.demo import loading
+from services.demo.practice import SEED, Practice, generate
+from services.workers.main import catch_up
+from tests.conftest import Database, Servers, migrated, temporary_folder
+from tests.road import MASTER_KEY, Business, Road
+
+pytestmark = pytest.mark.slow
+
+SLUGS = ("corner-bakery", "two-wheels", "quiet-hour")
+
+
+class Loaded:
+    """The practice and its tenants, each seen through the API with its own key."""
+
+    def __init__(self, practice: Practice, businesses: dict[str, Business]) -> None:
+        self.practice = practice
+        self.businesses = businesses
+
+    async def people(self, slug: str) -> dict[str, dict[str, Any]]:
+        """Everybody the business knows, by name."""
+        return await people_of(self.businesses[slug])
+
+    async def reports(self, slug: str) -> list[ImportRow]:
+        business = self.businesses[slug]
+        tenant = await office.chosen(business.context, business.tenant_id)
+        return (await imports.page(business.context, tenant)).items
+
+    def part(self, slug: str, part: str) -> str:
+        """The name of who plays it."""
+        [told] = [one for one in self.practice.businesses if one.profile.slug == slug]
+        return told.parts[part].name
+
+
+async def people_of(business: Business) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    cursor: dict[str, str] = {}
+    while True:
+        page = await business.get("/v1/contacts", limit=200, **cursor)
+        found |= {one["name"]: one for one in page["items"]}
+        if not page["next"]:
+            return found
+        cursor = {"cursor": page["next"]}
+
+
+def nobody_looks(_: str, __: int, ___: int) -> None:
+    """No progress is shown."""
+
+
+@pytest.fixture(scope="module")
+async def loaded(road: Road) -> AsyncIterator[Loaded]:
+    with temporary_folder() as data:
+        data.create()
+        state = await loading.load(road.context, data, progress=nobody_looks)
+        async with (
+            road.client(state.businesses[SLUGS[0]].api_key) as bakery,
+            road.client(state.businesses[SLUGS[1]].api_key) as bicycles,
+            road.client(state.businesses[SLUGS[2]].api_key) as yoga,
+        ):
+            businesses = {
+                slug: Business(state.businesses[slug].tenant_id, state.businesses[slug].api_key, client, road.context)
+                for slug, client in zip(SLUGS, (bakery, bicycles, yoga), strict=True)
+            }
+            for business in businesses.values():
+                await business.settled()
+            yield Loaded(generate(SEED, state.today), businesses)
+        assert (await loading.load(road.context, data, progress=nobody_looks)).loaded
+
+
+@pytest.fixture(params=SLUGS)
+def slug(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+async def test_each_business_knows_its_own_people_and_nobody_elses(loaded: Loaded):
+    names = [set(await loaded.people(slug)) for slug in SLUGS]
+    assert all(45 <= len(one) <= 60 for one in names)
+    assert sum(len(one) for one in names) == len(set.union(*names))
+
+
+async def test_everybody_of_the_files_is_there_once(loaded: Loaded, slug: str):
+    [told] = [one for one in loaded.practice.businesses if one.profile.slug == slug]
+    assert set(await loaded.people(slug)) == {one.name for one in told.people}
+
+
+async def test_private_people_are_not_recorded(loaded: Loaded, slug: str):
+    [told] = [one for one in loaded.practice.businesses if one.profile.slug == slug]
+    names = set(await loaded.people(slug))
+    assert names.isdisjoint(one.name for one in told.private)
+    assert sum(report.counts.private for report in await loaded.reports(slug)) > 50
+
+
+async def test_all_halves_are_there(loaded: Loaded, slug: str):
+    network = await loaded.businesses[slug].get("/v1/network")
+    for half in ("online_only", "in_person_only", "both"):
+        assert network[half]["count"] >= 10, half
+
+
+async def test_an_online_friend_in_town_was_never_met(loaded: Loaded, slug: str):
+    friend = (await loaded.people(slug))[loaded.part(slug, "friend in town")]
+    assert (friend["half"], friend["met_at"], friend["locality"]) == ("online_only", None, "Larkhaven")
+    assert friend["strength"] >= 45
+
+
+async def test_a_weekly_friend_is_overdue(loaded: Loaded, slug: str):
+    friend = (await loaded.people(slug))[loaded.part(slug, "fallen silent")]
+    assert friend["rhythm"]["status"] == "overdue"
+    assert friend["rhythm"]["still_alive"] >= 0.3
+    assert friend["strength"] >= 60
+
+
+async def test_referrals_run_through_three_generations(loaded: Loaded, slug: str):
+    tree = await loaded.businesses[slug].get("/v1/referrals/tree")
+    told = {one["contact"]["name"]: one for one in tree["members"]}
+    parts = [loaded.part(slug, part) for part in ("advocate", "first client", "second client", "third client")]
+    chain = [told[name] for name in parts]
+    assert [one["generation"] for one in chain] == [0, 1, 2, 3]
+    assert [one["status"] for one in chain[1:]] == ["won"] * 3
+    assert [one["parent_id"] for one in chain[1:]] == [one["contact"]["id"] for one in chain[:-1]]
+    assert tree["currency"] == "USD"
+
+
+async def test_one_referrer_waits_for_thanks(loaded: Loaded, slug: str):
+    [waiting] = (await loaded.businesses[slug].get("/v1/referrals", unthanked=True, direction="received"))["items"]
+    assert waiting["referrer"]["name"] == loaded.part(slug, "not thanked")
+
+
+async def test_two_appointments_wait_for_an_answer_and_others_are_to_come(loaded: Loaded, slug: str):
+    business = loaded.businesses[slug]
+    assert len((await business.get("/v1/appointments", state="to_confirm"))["items"]) == 2
+    assert len((await business.get("/v1/appointments", state="planned"))["items"]) >= 3
+
+
+async def test_each_report_accounts_for_every_row(loaded: Loaded, slug: str):
+    reports = {one.file_name: one for one in await loaded.reports(slug)}
+    assert len(reports) == 6
+    for report in reports.values():
+        assert report.state == "done"
+        assert sum(asdict(report.counts).values()) == report.rows
+        assert report.counts.recorded > 0
+    assert {name: one.counts.rejected for name, one in reports.items() if one.counts.rejected} == {"touchpoints.csv": 1}
+
+
+async def test_loading_it_again_changes_nothing(loaded: Loaded, road: Road, slug: str):
+    tenant_id = loaded.businesses[slug].tenant_id
+    before = await event_log.head(road.context.pool, tenant_id)
+    with temporary_folder() as other:
+        other.create()
+        state = await loading.load(road.context, other, progress=nobody_looks)
+    assert state.businesses[slug].tenant_id == tenant_id
+    assert await event_log.head(road.context.pool, tenant_id) == before
+
+
+class Interrupted(Exception):
+    """The load is broken off here."""
+
+
+async def test_an_interrupted_load_goes_on_and_ends_the_same(loaded: Loaded, servers: Servers):
+    """Broken off once in each business, then run to the end: the same people with the same touchpoints."""
+    broken_off = set[str]()
+
+    def interrupt(business: str, done: int, of: int) -> None:
+        if done > of / 2 and business not in broken_off:
+            broken_off.add(business)
+            raise Interrupted
+
+    async with migrated(servers) as database, opened(database, servers) as context:
+        with temporary_folder() as data:
+            data.create()
+            for n in range(len(SLUGS)):
+                with pytest.raises(Interrupted):
+                    await loading.load(context, data, progress=interrupt)
+                assert sum(kept.loaded for kept in loading.state(data).businesses.values()) == n
+            state = await loading.load(context, data, progress=interrupt)
+        await catch_up(context)
+        for slug in SLUGS:
+            tenant = await office.chosen(context, state.businesses[slug].tenant_id)
+            page = await contacts.page(context, tenant, Filter(), limit=200)
+            uninterrupted = await loaded.people(slug)
+            assert {one.name: (one.touchpoints, one.strength) for one in page.items} == {
+                name: (one["touchpoints"], one["strength"]) for name, one in uninterrupted.items()
+            }
+
+
+def opened(database: Database, servers: Servers) -> AbstractAsyncContextManager[Context]:
+    return open_context(database_url=database.app_url, redis_url=servers.redis_url, master=MASTER_KEY)
