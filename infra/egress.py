@@ -31,7 +31,7 @@ class NotAllowed(OSError):
 
 
 class Exchange(Struct, frozen=True):
-    """What came back, or why nothing did; the first 16 kB of the body, and how long it all took."""
+    """What came back, or why nothing did; the first of the body, and how long it all took."""
 
     answer: Answer
     body: bytes
@@ -67,20 +67,31 @@ class Egress:
         self, url: str, content: bytes, headers: Mapping[str, str], *, seconds: float = ATTEMPT.total_seconds()
     ) -> Exchange:
         """One POST. Never raises for what the other side does or is."""
+        return await self._exchange("POST", url, content, headers, seconds=seconds, kept=KEPT)
+
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, kept: int, seconds: float = ATTEMPT.total_seconds()
+    ) -> Exchange:
+        """One GET, of whose answer so many bytes are read. Never raises for what the other side does or is."""
+        return await self._exchange("GET", url, None, headers, seconds=seconds, kept=kept)
+
+    async def _exchange(
+        self, method: str, url: str, content: bytes | None, headers: Mapping[str, str], *, seconds: float, kept: int
+    ) -> Exchange:
         began = time.perf_counter()
-        answer, body = await self._post(URL(url, encoded=True), content, headers, seconds)
+        answer, body = await self._asked(method, URL(url, encoded=True), content, headers, seconds, kept)
         return Exchange(answer, body, round((time.perf_counter() - began) * 1000))
 
-    async def _post(
-        self, url: StrOrURL, content: bytes, headers: Mapping[str, str], seconds: float
+    async def _asked(
+        self, method: str, url: StrOrURL, content: bytes | None, headers: Mapping[str, str], seconds: float, kept: int
     ) -> tuple[Answer, bytes]:
         body = bytearray()
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._session.post(url, data=content, headers=headers, allow_redirects=False) as response,
+                self._session.request(method, url, data=content, headers=headers, allow_redirects=False) as response,
             ):
-                while len(body) < KEPT and (piece := await response.content.read(KEPT - len(body))):
+                while len(body) < kept and (piece := await response.content.read(kept - len(body))):
                     body += piece
                 answer = Answer(response.status, retry_after=response.headers.get("Retry-After"))
                 response.close()

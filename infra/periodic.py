@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from infra import nudge_engine, tenants, tracing
+from infra import inbox, nudge_engine, tenants, tracing
 from infra.context import Context
 from infra.database import Connection, enter, queries
 from infra.metrics import FAILED
@@ -83,11 +83,13 @@ def next_morning(now: datetime, time_zone: str) -> datetime:
 
 
 async def forget(connection: Connection, tenant: Tenant) -> datetime:
-    """What is kept for 30 days and no longer: ended deliveries of webhooks, answers to keyed requests. Once a day."""
+    """What is kept for 30 days and no longer: ended deliveries of webhooks, messages that came in, answers to keyed
+    requests. Once a day."""
     gone = await connection.fetchval(queries("webhooks").forget_old, tenant.tenant_id, FORGOTTEN_AT_ONCE)
     await connection.execute(queries("requests").forget_old, tenant.tenant_id)
+    more = await inbox.clear(connection, tenant.tenant_id)
     now = datetime.now(UTC)
-    return now + A_MOMENT if gone == FORGOTTEN_AT_ONCE else now + timedelta(days=1)
+    return now + A_MOMENT if more or gone == FORGOTTEN_AT_ONCE else now + timedelta(days=1)
 
 
 TASKS: dict[str, Callable[[Connection, Tenant], Awaitable[datetime]]] = {

@@ -19,6 +19,7 @@ MEANING = {
     "RAPPORT_DATABASE_URL": "your own PostgreSQL 18 (postgresql://...), as the role the application runs as",
     "RAPPORT_ADMIN_DATABASE_URL": "the same database as the role that migrates it; default RAPPORT_DATABASE_URL",
     "RAPPORT_REDIS_URL": "your own Valkey or Redis (redis://...)",
+    "RAPPORT_PUBLIC_URL": "where others reach the API (https://...), so that webhooks come in; default its own address",
     "RAPPORT_WEBHOOKS_ALLOW_LOOPBACK": "1: webhooks may go to this machine too, by http and on any port; default 0",
     "RAPPORT_IMPORT_LIMIT_MB": "how large a file an import takes, in MB, 1 to 8192; default 500",
     "RAPPORT_MASTER_KEY": "32 bytes in base64 that wrap the keys of the tenants; without it personal data is lost",
@@ -27,6 +28,7 @@ MEANING = {
 ImportLimit = Annotated[int, Meta(ge=1, le=8192)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 PostgresUrl = Annotated[str, Meta(pattern="^postgres(ql)?://")]
+HttpUrl = Annotated[str, Meta(pattern="^https?://[^/?# ]+(/[^?# ]*)?$")]
 RedisUrl = Annotated[str, Meta(pattern="^(redis|rediss|unix)://")]
 MasterKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -53,7 +55,13 @@ class Typed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, renam
     admin_database_url: PostgresUrl | None = None
     redis_url: RedisUrl | None = None
     master_key: MasterKey | None = None
+    public_url: HttpUrl | None = None
     webhooks_allow_loopback: bool = False
+
+    @property
+    def public_address(self) -> str:
+        """Where the API is found from elsewhere, without a slash at its end."""
+        return (self.public_url or self.address).rstrip("/")
 
     @property
     def address(self) -> str:

@@ -15,6 +15,7 @@ from infra import projector, tenants
 from infra.context import Context
 from infra.deliveries import Deliverer
 from infra.egress import open_egress
+from infra.inbox import Taker
 from infra.settings import Settings
 from services.api.app import create_app
 from services.workers.main import catch_up
@@ -110,19 +111,20 @@ async def road(configured: Settings) -> AsyncIterator[Road]:
 async def _serve(app: Litestar, opened: asyncio.Event, finished: asyncio.Event) -> None:
     """The application's lifespan has to begin and end in one task."""
     async with app.lifespan(), open_egress(loopback=True) as egress:
-        deliverer = Deliverer(app.state["context"], egress)
-        worker = asyncio.create_task(_work(app.state["context"], deliverer))
-        delivering = asyncio.create_task(deliverer.run(finished))
+        deliverer, taker = Deliverer(app.state["context"], egress), Taker(app.state["context"], egress)
+        worker = asyncio.create_task(_work(app.state["context"], deliverer, taker))
+        delivering = asyncio.gather(deliverer.run(finished), taker.run(finished))
         opened.set()
         await finished.wait()
         worker.cancel()
         await asyncio.gather(worker, delivering, return_exceptions=True)
 
 
-async def _work(context: Context, deliverer: Deliverer) -> None:
+async def _work(context: Context, deliverer: Deliverer, taker: Taker) -> None:
     while True:
         await catch_up(context)
         deliverer.wake()
+        taker.wake()
         await asyncio.sleep(WORK_EVERY)
 
 

@@ -27,14 +27,16 @@ from services.api.contacts import ContactController
 from services.api.events import EventController
 from services.api.health import HealthController
 from services.api.imports import ImportController
+from services.api.inbox import InboxController
 from services.api.network import NetworkController
 from services.api.nudges import NudgeController
 from services.api.referrals import IntroductionController, ReferralController, TieController
 from services.api.requests import MAX_BODY, Caller, KeyAuthentication, StrictRequest, screen, traced
+from services.api.sources import MessageController, SourceController
 from services.api.touchpoints import TouchpointController
 from services.api.webhooks import DeliveryController, WebhookController
 
-OPEN_PATHS = ["^/schema", "^/health/", "^/metrics$"]
+OPEN_PATHS = ["^/schema", "^/health/", "^/metrics$", "^/v1/in/"]
 
 
 def create_app(configured: Settings | None = None) -> Litestar:
@@ -65,6 +67,9 @@ def create_app(configured: Settings | None = None) -> Litestar:
             EventController,
             WebhookController,
             DeliveryController,
+            SourceController,
+            MessageController,
+            InboxController,
             HealthController,
             openapi.assets(),
         ],

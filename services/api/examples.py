@@ -104,4 +104,13 @@ BODIES: dict[str, object] = {
     "bring_import": "kind,when,who,where\nmeeting,2026-05-06,Ana Bakes <ana@mill.example>,cafe\n",
     "say_own_identities": {"own": [{"platform": "email", "handle": "shop@bakery.example"}]},
     "start_import": {"unsure": "wait"},
+    "add_webhook_source": {
+        "name": "our shop",
+        "adapter": "generic",
+        "scheme": "standard",
+        "mapping": "{kind: 'purchase', occurred_at: time(at), channel: 'shop', direction: 'in', with: [{email: who}]}",
+    },
+    "change_webhook_source": {"name": "our old shop"},
+    "rotate_webhook_source": {"what": "address"},
+    "try_webhook_source": {"payload": {"at": 1778054100, "who": "ana@example.com"}},
 }

@@ -91,6 +91,7 @@ def config() -> OpenAPIConfig:
             Tag("Nudges", "Suggested acts, with their reasons. People act; the system never writes to a contact."),
             Tag("Events", "Everything that happened, in order."),
             Tag("Webhooks", "Everything that happened, told to other systems: signed, tried again, replayed."),
+            Tag("Webhooks in", "What other systems tell: verified, kept, mapped, and quarantined where it cannot be."),
             Tag("Operation", "Is it up, is it keeping up."),
         ],
         render_plugins=[

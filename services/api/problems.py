@@ -11,6 +11,7 @@ from prometheus_client import Counter
 from domain.bodies import TooLarge, Unreadable, Unsupported
 from domain.errors import Conflict, Erased, Invalid, NotFound, NotUnderstood, Refused, Stale
 from domain.events import UnknownEvent
+from domain.signatures import Unverified
 from domain.wording import in_words
 from infra.projector import Behind
 from services.api.parameters import parameters_of
@@ -28,6 +29,7 @@ KINDS: tuple[tuple[type[Refused], int, str, str], ...] = (
     (Unreadable, 400, "malformed", "Malformed body"),
     (TooLarge, 413, "too-large", "Too large"),
     (Unsupported, 415, "media-type", "Unsupported media type"),
+    (Unverified, 401, "unauthorized", "Not authorised"),
     (Invalid, 400, "invalid", "The input is not valid"),
     (NotFound, 404, "not-found", "Not found"),
     (Stale, 412, "stale", "Changed meanwhile"),

@@ -14,6 +14,7 @@ from infra.deliveries import Deliverer
 from infra.egress import open_egress
 from infra.event_log import Unavailable
 from infra.imports import work as imports
+from infra.inbox import Taker
 from infra.settings import Settings
 
 SWEEP_SECONDS = 2.0
@@ -29,20 +30,23 @@ async def work(configured: Settings, stop: asyncio.Event) -> None:
     ) as context:
         log.info("worker_started")
         async with open_egress(loopback=configured.webhooks_allow_loopback) as egress:
-            deliverer = Deliverer(context, egress)
+            deliverer, taker = Deliverer(context, egress), Taker(context, egress)
 
             def wake() -> None:
                 woken.set()
                 deliverer.wake()
+                taker.wake()
 
             listening = asyncio.create_task(bell.listen(configured.redis_url, wake))
             delivering = asyncio.create_task(deliverer.run(stop))
+            taking = asyncio.create_task(taker.run(stop))
             while not stop.is_set():
                 woken.clear()
                 await _catch_up(context, stop, deliverer)
                 metrics.LOOKED.set_to_current_time()
                 await _rest(woken, stop)
             await delivering
+            await taking
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
 

@@ -22,10 +22,15 @@ DOORS = {
     "claim_lane": "finds an endpoint with webhooks due; the same transaction then enters its tenant",
     "claim_replay": "likewise, for a replay to be filled",
     "next_lane_due": "when the next webhook is due, whose it may be: a time only",
+    "source_of_token": "a webhook shows its token before anybody knows its tenant",
+    "claim_message": "finds a message to be read; the same transaction then enters its tenant",
     "work_lags": "metrics and status; ids and numbers only",
 }
 # Indexes that do not begin with the tenant, and why.
-NOT_BY_TENANT = {"api_key_shown": "a request shows its key before anybody knows its tenant"}
+NOT_BY_TENANT = {
+    "api_key_shown": "a request shows its key before anybody knows its tenant",
+    "webhook_source_shown": "a webhook shows its token before anybody knows its tenant",
+}
 # What the application may do. Anything else it may not.
 GRANTS = {
     "tenant": {"SELECT", "INSERT"},
@@ -36,6 +41,7 @@ GRANTS = {
     "subject_key": {"SELECT"},
     "readable_event": {"SELECT"},
     "webhook_audit": {"SELECT", "INSERT"},
+    "source_audit": {"SELECT", "INSERT"},
 }
 EVERYTHING = {"SELECT", "INSERT", "UPDATE", "DELETE"}
 COLUMNS = {("api_key", "revoked_at", "UPDATE")}

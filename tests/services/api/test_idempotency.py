@@ -38,9 +38,15 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "rotate_webhook_secret": ({"overlap_hours": 1}, {"overlap_hours": 2}),
     "test_webhook_endpoint": ({}, {"type": "referral.won"}),
     "replay_webhooks": ({"after_position": 0}, {"after_position": 1}),
+    "add_webhook_source": ({"name": "one", "adapter": "plain"}, {"name": "other", "adapter": "plain"}),
+    "rotate_webhook_source": ({"what": "address"}, {"what": "address", "overlap_hours": 0}),
+    "try_webhook_source": ({"payload": {"a": 1}}, {"payload": {"a": 2}}),
 }
 # They take no body, so that there is no other content.
-BODILESS = ("redeliver_webhook", "undo_import", "cancel_import")
+BODILESS = (
+    "redeliver_webhook", "undo_import", "cancel_import", "replay_webhook_source", "replay_webhook_message",
+    "drop_webhook_message",
+)  # fmt: skip
 
 
 def posts(road: Road) -> dict[str, str]:
@@ -68,7 +74,7 @@ def outcome(answer: httpx.Response) -> Any:
 
 
 def test_every_post_is_covered(road: Road):
-    patches = {"change_contact", "change_webhook_endpoint"}
+    patches = {"change_contact", "change_webhook_endpoint", "change_webhook_source"}
     assert PAIRS.keys() == posts(road).keys() - set(BODILESS) == BODIES.keys() - patches
 
 

@@ -128,6 +128,19 @@ def test_every_route_of_the_issue_is_there():
         ("GET", "/v1/webhook-deliveries"),
         ("GET", "/v1/webhook-deliveries/{delivery_id}"),
         ("POST", "/v1/webhook-deliveries/{delivery_id}/redeliver"),
+        ("POST", "/v1/webhook-sources"),
+        ("GET", "/v1/webhook-sources"),
+        ("GET", "/v1/webhook-sources/{source_id}"),
+        ("PATCH", "/v1/webhook-sources/{source_id}"),
+        ("DELETE", "/v1/webhook-sources/{source_id}"),
+        ("POST", "/v1/webhook-sources/{source_id}/rotate"),
+        ("POST", "/v1/webhook-sources/{source_id}/try"),
+        ("POST", "/v1/webhook-sources/{source_id}/replay"),
+        ("GET", "/v1/webhook-sources/{source_id}/audit"),
+        ("GET", "/v1/webhook-messages"),
+        ("GET", "/v1/webhook-messages/{message_id}"),
+        ("POST", "/v1/webhook-messages/{message_id}/replay"),
+        ("POST", "/v1/webhook-messages/{message_id}/drop"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
         ("GET", "/metrics"),
@@ -211,7 +224,7 @@ def test_every_body_has_its_example():
     assert optional == {
         "strike_touchpoint", "accept_nudge", "dismiss_nudge", "finish_nudge", "rotate_webhook_secret",
         "test_webhook_endpoint", "replay_webhooks",
-        "tell_happened", "tell_missed", "cancel_appointment", "start_import",
+        "tell_happened", "tell_missed", "cancel_appointment", "start_import", "rotate_webhook_source",
     }  # fmt: skip
 
 

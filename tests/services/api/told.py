@@ -54,6 +54,7 @@ async def one_of_each(business: Business) -> dict[str, str]:
         "appointment_id": await planned(business, starts_at=ago(2), ends_at=ago(1.9)),
         "import_id": await dried(business, "kind,when,who,where\nmeeting,2026-05-06,Ana <ana@mill.example>,cafe\n"),
         **await _webhooks(business),
+        **await _inbound(business),
     }
 
 
@@ -88,6 +89,15 @@ async def _webhooks(business: Business) -> dict[str, str]:
     endpoint_id = (await business.post("/v1/webhook-endpoints", url)).json()["id"]
     tried = await business.post(f"/v1/webhook-endpoints/{endpoint_id}/test")
     return {"endpoint_id": endpoint_id, "delivery_id": tried.json()["id"]}
+
+
+async def _inbound(business: Business) -> dict[str, str]:
+    """A source without a mapping, and a message of it that waits in the quarantine."""
+    added = (
+        await business.post("/v1/webhook-sources", {"name": "a shop", "adapter": "generic", "scheme": "none"})
+    ).json()
+    kept = await business.post(added["url"], {"at": 1778054100, "buyer": "ana@example.com"})
+    return {"source_id": added["id"], "message_id": kept.json()["id"]}
 
 
 def appointment(*people: str, **more: Any) -> dict[str, Any]:
