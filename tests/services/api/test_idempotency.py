@@ -8,7 +8,7 @@ import pytest
 
 from services.api.examples import BODIES
 from tests.road import Business, Road
-from tests.services.api.told import REFERRAL, ago, one_of_each, touchpoint
+from tests.services.api.told import REFERRAL, ago, appointment, one_of_each, touchpoint
 
 BEN, ZOE = {"email": "ben@example.com"}, {"name": "Zoe"}
 # For each POST: a body, and another one.
@@ -34,6 +34,10 @@ PAIRS: dict[str, tuple[Any, Any]] = {
         {"own": [{"platform": "email", "handle": "we@example.com"}]},
     ),
     "start_import": ({}, {"unsure": "private"}),
+    "plan_appointment": (appointment(), appointment("ben@example.com")),
+    "tell_happened": ({"minutes": 30}, {"minutes": 45}),
+    "tell_missed": ({"by": "them"}, {"by": "us"}),
+    "cancel_appointment": ({"by": "them"}, {"by": "us"}),
     "add_webhook_endpoint": ({"url": "https://example.com/a"}, {"url": "https://example.com/b"}),
     "rotate_webhook_secret": ({"overlap_hours": 1}, {"overlap_hours": 2}),
     "test_webhook_endpoint": ({}, {"type": "referral.won"}),
@@ -74,7 +78,7 @@ def outcome(answer: httpx.Response) -> Any:
 
 
 def test_every_post_is_covered(road: Road):
-    patches = {"change_contact", "change_webhook_endpoint", "change_webhook_source"}
+    patches = {"change_contact", "move_appointment", "change_webhook_endpoint", "change_webhook_source"}
     assert PAIRS.keys() == posts(road).keys() - set(BODILESS) == BODIES.keys() - patches
 
 
