@@ -209,5 +209,5 @@ class Life(RuleBasedStateMachine):
             assert deliveries.may_be_taken(self.delivery, now=later)
 
 
-Life.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+Life.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestLife = Life.TestCase
