@@ -94,6 +94,13 @@ class ReachNoted(_OfContact, frozen=True, kw_only=True):
     within_reach: Within
 
 
+class LeaveAloneNoted(_OfContact, frozen=True, kw_only=True):
+    """Whether the contact is to be left alone: then no nudge of any kind is about them."""
+
+    TYPE: ClassVar[str] = "contact.leave_alone_noted"
+    leave_alone: bool
+
+
 class RelationshipClosed(_OfContact, frozen=True, kw_only=True):
     """No nudge ever again."""
 
@@ -170,7 +177,8 @@ class AddContact(Struct, frozen=True, forbid_unknown_fields=True):
 class ChangeContact(Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be otherwise: a field left out stays, lists add to what is there.
 
-    `null` takes locality or relation away. `within_reach`: whether one can meet in person. `closed` ends all nudges.
+    `null` takes locality or relation away. `within_reach`: whether one can meet in person. `leave_alone` and `closed`
+    end all nudges about them.
     """
 
     name: Name | UnsetType = UNSET
@@ -180,6 +188,7 @@ class ChangeContact(Struct, frozen=True, forbid_unknown_fields=True):
     interests: Annotated[tuple[InterestGiven, ...], Meta(max_length=100)] = ()
     stated: Stated | UnsetType = UNSET
     within_reach: Within | UnsetType = UNSET
+    leave_alone: bool | UnsetType = UNSET
     closed: Ending | UnsetType = UNSET
 
 
@@ -194,6 +203,7 @@ class Contact(Struct, frozen=True):
     interests: frozenset[tuple[str, str | None, bool]] = frozenset()
     stated: RelationshipStated | None = None
     within_reach: Within | None = None
+    leave_alone: bool = False
     closed: Ending | None = None
     removed: bool = False
 
@@ -302,6 +312,8 @@ def _standing(command: ChangeContact, contact: Contact) -> list[Event]:
             events.append(stated)
     if command.within_reach is not UNSET and command.within_reach != contact.within_reach:
         events.append(ReachNoted(contact_id=who, within_reach=command.within_reach))
+    if command.leave_alone is not UNSET and command.leave_alone != contact.leave_alone:
+        events.append(LeaveAloneNoted(contact_id=who, leave_alone=command.leave_alone))
     if command.closed is not UNSET and command.closed != contact.closed:
         events.append(RelationshipClosed(contact_id=who, ending=command.closed))
     return events
@@ -332,6 +344,8 @@ def evolve(contact: Contact | None, event: Event) -> Contact | None:
             return replace(contact, stated=event)
         case ReachNoted(within_reach=within_reach):
             return replace(contact, within_reach=within_reach)
+        case LeaveAloneNoted(leave_alone=leave_alone):
+            return replace(contact, leave_alone=leave_alone)
         case RelationshipClosed(ending=ending):
             return replace(contact, closed=ending)
         case _:

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from domain import appointments, channels, contacts, money, nudges, referrals, ties, touchpoints, webhooks
+from domain import appointments, channels, contacts, money, nudges, policy, referrals, ties, touchpoints, webhooks
 from domain.event import NOTHING_PERSONAL, Event, Personal
 
 TYPES: dict[str, type[Event]] = {
@@ -23,6 +23,7 @@ TYPES: dict[str, type[Event]] = {
         contacts.RelationshipClosed,
         contacts.ContactRemoved,
         contacts.ContactRestored,
+        contacts.LeaveAloneNoted,
         channels.ChannelOpened,
         channels.ChannelDescribed,
         referrals.ReferralMade,
@@ -40,6 +41,8 @@ TYPES: dict[str, type[Event]] = {
         nudges.NudgeDismissed,
         nudges.NudgeDone,
         nudges.NudgeExpired,
+        nudges.NudgeMuted,
+        policy.NudgePolicyChanged,
         appointments.AppointmentPlanned,
         appointments.AppointmentMoved,
         appointments.AppointmentCancelled,
@@ -92,7 +95,11 @@ def public(event: Event) -> dict[str, object]:
 
 
 def _plain(value: Struct) -> dict[str, object]:
-    fields = {name: getattr(value, name) for name in value.__struct_fields__ if name != "personal"}
+    fields = {
+        field.encode_name: getattr(value, field.name)
+        for field in msgspec.structs.fields(value)
+        if field.name != "personal"
+    }
     return {
         name: _plain(found) if isinstance(found, Struct) else msgspec.to_builtins(found)
         for name, found in fields.items()

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from domain import appointments, channels, contacts, money, nudges, referrals, ties, touchpoints, webhooks
+from domain import appointments, channels, contacts, money, nudges, policy, referrals, ties, touchpoints, webhooks
 from domain.event import Event, Personal
 
 ANA = UUID("01990000-0000-7000-8000-00000000000a")
@@ -61,6 +61,7 @@ EVENTS: tuple[Event, ...] = (
     contacts.RelationshipClosed(contact_id=ANA, ending="moved"),
     contacts.ContactRemoved(contact_id=ANA, undo_of=IMPORT),
     contacts.ContactRestored(contact_id=ANA),
+    contacts.LeaveAloneNoted(contact_id=ANA, leave_alone=True),
     channels.ChannelOpened(channel=CHAMBER),
     channels.ChannelDescribed(channel=CHAMBER),
     referrals.ReferralMade(**_ABOUT, channel="chamber", touchpoint_id=COFFEE, heat=4, source="notebook", source_id="7"),
@@ -94,6 +95,17 @@ EVENTS: tuple[Event, ...] = (
     nudges.NudgeDismissed(nudge_id=NUDGE, contact_id=ANA),
     nudges.NudgeDone(nudge_id=NUDGE, contact_id=ANA, touchpoint_id=COFFEE),
     nudges.NudgeExpired(nudge_id=NUDGE, contact_id=ANA),
+    nudges.NudgeMuted(contact_id=ANA, kind="keep_the_rhythm", until=NOON),
+    policy.NudgePolicyChanged(
+        policy=policy.Policy(
+            a_day=2,
+            quiet_hours=policy.Hours("18:00", "09:00"),
+            opening_days=("tuesday", "saturday"),
+            region="OR",
+            away=(policy.Away(date(2026, 8, 3), date(2026, 8, 14)),),
+            kinds=policy.Kinds(meet_in_person=policy.KindPolicy(rest_days=90)),
+        )
+    ),
     appointments.AppointmentPlanned(
         appointment_id=LUNCH, plan=PLAN, touchpoint_id=COFFEE, source="calendar", source_id="uid-1", sequence=0
     ),

@@ -1,34 +1,38 @@
 """Nudges: one suggested act with its reason. People act on them; the system never writes to a contact.
 
-A rule is a row of RULES: what sets it off, what counts as done, how long it lasts and rests. `suggest` chooses within
-the caps; `decide` is what people answer; what was done is seen in later touchpoints. The periods and thresholds are
-those of the nudge catalogue; each may be changed there without touching the engine.
+A rule is a row of RULES: what sets it off, what counts as done, how long it lasts and rests, and whether it is still
+needed. `domain/choosing.py` chooses within the policy; `decide` is what people answer; what was done is seen in later
+touchpoints. The periods and thresholds are those of the nudge catalogue.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal, assert_never
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from domain.contacts import ReachNoted, Within
+from domain.contacts import Contact, ReachNoted, Within
+from domain.contacts import stream_of as contact_stream
 from domain.errors import Invalid, NotFound, Refused
 from domain.event import NOTHING_PERSONAL, Event, Personal
-from domain.touches import Touch
+from domain.policy import STANDARD, NudgeKind, Place, Policy
+from domain.rhythm import Rhythm
+from domain.touches import Touch, measure
 from domain.touchpoints import Kind
 
-NudgeKind = Literal["meet_in_person"]
 State = Literal["suggested", "accepted", "snoozed", "dismissed", "done", "expired"]
+Because = Literal["no_longer_needed", "closed", "left_alone", "muted", "switched_off"]
 OPEN: frozenset[State] = frozenset({"suggested", "accepted", "snoozed"})
 
-A_DAY = 3
-A_WEEK = 9
-REST_OF_CONTACT = timedelta(days=14)
 LONGEST_SNOOZE = timedelta(days=180)
 AFTER_SNOOZE = timedelta(days=7)
-NAMESPACE = UUID("6f0f5d0e-63c0-4c7c-8f4e-6e1f0a6c1a03")
+LONGEST_MUTE = timedelta(days=3_660)
+THANKS_WITHIN = timedelta(hours=24)
+THANKS_NO_MORE = timedelta(days=30)
+OCCASION_WITHIN = timedelta(days=21)
+QUIET_BUSINESS = -0.5
 
 
 class _OfNudge(Event, frozen=True, kw_only=True):
@@ -45,8 +49,9 @@ class _OfNudge(Event, frozen=True, kw_only=True):
 
 
 class NudgeSuggested(_OfNudge, frozen=True, kw_only=True):
-    """`numbers` are the values that set it off, `touchpoint_ids` the facts behind them. `propensity` is the chance with
-    which it was not held back: 1, as nothing is held back before owner and coach agreed to it."""
+    """`numbers` are the values that set it off, `touchpoint_ids` the facts behind them, `referral_id` the referral it
+    is about. `propensity` is the chance with which it was not held back: 1, as nothing is held back before owner and
+    coach agreed to it."""
 
     TYPE: ClassVar[str] = "nudge.suggested"
     kind: NudgeKind
@@ -56,6 +61,7 @@ class NudgeSuggested(_OfNudge, frozen=True, kw_only=True):
     expires_at: datetime
     question: Literal["within_reach"] | None = None
     propensity: float = 1.0
+    referral_id: UUID | None = None
 
 
 class NudgeAccepted(_OfNudge, frozen=True, kw_only=True):
@@ -85,9 +91,27 @@ class NudgeDone(_OfNudge, frozen=True, kw_only=True):
 
 
 class NudgeExpired(_OfNudge, frozen=True, kw_only=True):
-    """Its time was over, or there was no more reason for it."""
+    """Its time was over, or what `because` says."""
 
     TYPE: ClassVar[str] = "nudge.expired"
+    because: Because | None = None
+
+
+class NudgeMuted(Event, frozen=True, kw_only=True):
+    """No nudge of this kind about this contact until then; without a time: it may come again."""
+
+    TYPE: ClassVar[str] = "nudge.muted"
+    contact_id: UUID
+    kind: NudgeKind
+    until: datetime | None = None
+
+    @property
+    def stream(self) -> str:
+        return contact_stream(self.contact_id)
+
+    @property
+    def subjects(self) -> tuple[UUID, ...]:
+        return (self.contact_id,)
 
 
 Ended = NudgeDone | NudgeExpired
@@ -123,27 +147,53 @@ class TellDone(Struct, frozen=True, forbid_unknown_fields=True):
     note: Annotated[str, Meta(max_length=10_000)] | None = None
 
 
+class MuteNudges(Struct, frozen=True, forbid_unknown_fields=True):
+    """No nudge of this kind about this contact until then, within ten years; `null`: it may come again."""
+
+    kind: NudgeKind
+    until: Annotated[datetime, Meta(tz=True)] | None
+
+
 Command = AcceptNudge | SnoozeNudge | DismissNudge | FinishNudge
 
 
-class Candidate(Struct, frozen=True):
-    """A contact as the rules see it. Points are those of the strength model; `online` sums its virtual channels."""
+class Handed(Struct, frozen=True):
+    """A referral received from somebody and not yet thanked for."""
+
+    referral_id: UUID
+    made_at: datetime
+    touchpoint_id: UUID
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """A contact as the rules see it. Points are those of the strength model; `online` sums its virtual channels.
+
+    `stage` is an index into STAGES. `unthanked` are their referrals. `booked` says that an appointment with them lies
+    ahead, `occasion_at` when an event begins to which both are going. `muted` are the kinds that may not come now.
+    """
 
     contact_id: UUID
-    score: float
-    given: float
-    received: float
-    online: float
-    met_at: datetime | None
-    locality: str | None
-    within_reach: Within | None
-    closed: bool
-    shared_contacts: int
-    touchpoint_ids: tuple[UUID, ...]
+    score: float = 0.0
+    stage: int = 0
+    given: float = 0.0
+    received: float = 0.0
+    online: float = 0.0
+    met_at: datetime | None = None
+    locality: str | None = None
+    within_reach: Within | None = None
+    closed: bool = False
+    left_alone: bool = False
+    muted: frozenset[NudgeKind] = frozenset()
+    shared_contacts: int = 0
+    rhythm: Rhythm | None = None
+    unthanked: tuple[Handed, ...] = ()
+    booked: bool = False
+    occasion_at: datetime | None = None
+    touchpoint_ids: tuple[UUID, ...] = ()
 
 
 class Nudge(Struct, frozen=True):
-    """A nudge as far as decisions need it; `closed` when the relationship is."""
+    """A nudge as far as decisions need it. `for_weak`: it went to one of those who are easily passed over."""
 
     nudge_id: UUID
     contact_id: UUID
@@ -153,38 +203,68 @@ class Nudge(Struct, frozen=True):
     expires_at: datetime
     ended_at: datetime | None = None
     asked: bool = False
-    closed: bool = False
+    referral_id: UUID | None = None
+    for_weak: bool = False
+    stream_position: int | None = None
 
 
 class Surroundings(Struct, frozen=True):
-    """What the rules know of the tenant at this moment. `now` in UTC; `today` began at `day_began` in its own zone."""
+    """What the rules know of the tenant at this moment, `now` in UTC.
+
+    `usual_trend` is the median trend of its relationships, None where there are too few; `people` how many it knows.
+    """
 
     tenant_id: UUID
     locality: str | None
     now: datetime
-    day_began: datetime
+    place: Place
+    policy: Policy = STANDARD
+    usual_trend: float | None = None
+    people: int = 0
 
 
 class Reason(Struct, frozen=True):
+    """Why: the values, and where they are not the contact's latest, the facts behind them. `until` where it ends with
+    an occasion."""
+
     numbers: dict[str, float]
     question: Literal["within_reach"] | None = None
+    referral_id: UUID | None = None
+    touchpoint_ids: tuple[UUID, ...] | None = None
+    until: datetime | None = None
 
 
 class Rule(Struct, frozen=True):
+    """`rests` is how long the kind then leaves this contact in peace. The urgent may exceed the week's cap."""
+
     kind: NudgeKind
     priority: int
     lasts: timedelta
-    rests: timedelta
+    rests: Callable[[Candidate], timedelta]
     reason: Callable[[Candidate, Sequence[Nudge], Surroundings], Reason | None]
     done_by: Callable[[Touch, str], bool]
+    needed: Callable[[Candidate, Nudge], bool]
+    urgent: bool = False
+
+
+def thank_referrer(who: Candidate, before: Sequence[Nudge], around: Surroundings) -> Reason | None:
+    """A referral received a day ago and no thanks since; once for each. The oldest first; none after a month."""
+    told = {nudge.referral_id for nudge in before}
+    for one in sorted(who.unthanked, key=lambda one: (one.made_at, one.referral_id)):
+        age = around.now - one.made_at
+        if one.referral_id not in told and THANKS_WITHIN <= age <= THANKS_NO_MORE:
+            numbers = {"hours": age // timedelta(hours=1) * 1.0}
+            return Reason(numbers, referral_id=one.referral_id, touchpoint_ids=(one.touchpoint_id,))
+    return None
 
 
 def meet_in_person(who: Candidate, before: Sequence[Nudge], around: Surroundings) -> Reason | None:
     """A two-way online tie that never met, within reach; the question where nobody knows, asked once."""
     enough = who.score >= 25 and who.online >= 1.5 and who.given > 0.2 and who.received > 0.2
-    if not enough or who.met_at is not None:
+    if not enough or who.met_at is not None or who.booked:
         return None
-    reach = within_reach(who, around)
+    until = who.occasion_at if who.occasion_at is not None and who.occasion_at - around.now <= OCCASION_WITHIN else None
+    reach = within_reach(who, around) if until is None else "yes"
     if reach == "no" or (reach == "unknown" and (who.within_reach is not None or any(nudge.asked for nudge in before))):
         return None
     numbers = {
@@ -194,7 +274,36 @@ def meet_in_person(who: Candidate, before: Sequence[Nudge], around: Surroundings
         "received": round(who.received, 1),
         "shared_contacts": float(who.shared_contacts),
     }
-    return Reason(numbers, "within_reach" if reach == "unknown" else None)
+    return Reason(numbers, "within_reach" if reach == "unknown" else None, until=until)
+
+
+def keep_the_rhythm(who: Candidate, before: Sequence[Nudge], around: Surroundings) -> Reason | None:
+    """A tie that matters, silent for longer than nine in ten of its gaps, while the others are not as silent."""
+    rhythm = who.rhythm
+    if rhythm is None or rhythm.cadence is None or rhythm.survival is None or who.booked:
+        return None
+    late = rhythm.status == "overdue" and rhythm.alive >= 0.3
+    if not late or who.score < 35 or is_seasonal(rhythm, around.usual_trend):
+        return None
+    numbers = {
+        "score": who.score,
+        "cadence_days": round(rhythm.cadence, 1),
+        "silent_days": float(rhythm.silence),
+        "gaps_as_long": round(rhythm.survival, 3),
+        "still_alive": round(rhythm.alive, 2),
+        "trend": round(rhythm.trend, 2),
+        "shared_contacts": float(who.shared_contacts),
+    }
+    if around.usual_trend is not None:
+        numbers["usual_trend"] = round(around.usual_trend, 2)
+    if rhythm.basis == "told":
+        numbers["as_told"] = 1.0
+    return Reason(numbers)
+
+
+def is_seasonal(rhythm: Rhythm, usual_trend: float | None) -> bool:
+    """Whether the whole business is quiet (a median trend of -0.5 or less) and this tie hardly quieter than that."""
+    return usual_trend is not None and usual_trend <= QUIET_BUSINESS <= rhythm.trend - usual_trend
 
 
 def within_reach(who: Candidate, around: Surroundings) -> Within:
@@ -206,62 +315,77 @@ def within_reach(who: Candidate, around: Surroundings) -> Within:
     return "yes" if who.locality.casefold() == around.locality.casefold() else "no"
 
 
+def thanked(touch: Touch, realm: str) -> bool:
+    """Thanks said, or a conversation of ours with them."""
+    ours = touch.direction in ("out", "mutual")
+    return ours and (touch.act == "thank" or touch.kind in ("call", "video_call", "meeting"))
+
+
 def met_in_person(touch: Touch, realm: str) -> bool:
     return realm == "physical" and touch.direction in ("out", "mutual")
 
 
+def got_in_touch(touch: Touch, realm: str) -> bool:
+    """By us or together, and more than a sign of life."""
+    worth = measure(touch)
+    return worth is not None and touch.direction in ("out", "mutual") and worth.depth >= 1
+
+
+def still_unthanked(who: Candidate, nudge: Nudge) -> bool:
+    return any(one.referral_id == nudge.referral_id for one in who.unthanked)
+
+
+def still_unmet(who: Candidate, nudge: Nudge) -> bool:
+    return who.met_at is None
+
+
+def still_silent(who: Candidate, nudge: Nudge) -> bool:
+    return who.rhythm is not None and who.rhythm.status in ("overdue", "fading", "dormant") and not who.booked
+
+
+def _days(number: int) -> Callable[[Candidate], timedelta]:
+    return lambda who: timedelta(days=number)
+
+
+def _a_cadence(who: Candidate) -> timedelta:
+    """14 days, or what is usual between the two of them where that is longer."""
+    cadence = None if who.rhythm is None else who.rhythm.cadence
+    return max(timedelta(days=14), timedelta(days=cadence or 0))
+
+
 RULES: dict[NudgeKind, Rule] = {
-    "meet_in_person": Rule("meet_in_person", 2, timedelta(days=21), timedelta(days=60), meet_in_person, met_in_person),
+    rule.kind: rule
+    for rule in (
+        Rule(
+            "thank_referrer",
+            priority=1,
+            lasts=timedelta(days=7),
+            rests=_days(0),
+            reason=thank_referrer,
+            done_by=thanked,
+            needed=still_unthanked,
+            urgent=True,
+        ),
+        Rule(
+            "meet_in_person",
+            priority=2,
+            lasts=timedelta(days=21),
+            rests=_days(60),
+            reason=meet_in_person,
+            done_by=met_in_person,
+            needed=still_unmet,
+        ),
+        Rule(
+            "keep_the_rhythm",
+            priority=2,
+            lasts=timedelta(days=14),
+            rests=_a_cadence,
+            reason=keep_the_rhythm,
+            done_by=got_in_touch,
+            needed=still_silent,
+        ),
+    )
 }
-
-
-def suggest(candidates: Iterable[Candidate], before: Sequence[Nudge], around: Surroundings) -> list[NudgeSuggested]:
-    """The nudges of this moment: by priority, then shared contacts, then strength, within caps and rests."""
-    by_contact: dict[UUID, list[Nudge]] = {}
-    for nudge in before:
-        by_contact.setdefault(nudge.contact_id, []).append(nudge)
-    wanted = [
-        (rule.priority, -who.shared_contacts, -who.score, who.contact_id, rule, who, reason)
-        for who in candidates
-        for rule in RULES.values()
-        if not who.closed and rested(rule, mine := by_contact.get(who.contact_id, []), around.now)
-        if (reason := rule.reason(who, mine, around)) is not None
-    ]
-    wanted.sort(key=lambda row: row[:4])
-    chosen = {row[3]: row for row in reversed(wanted)}
-    ordered = sorted(chosen.values(), key=lambda row: row[:4])
-    return [_suggested(rule, who, reason, around) for *_, rule, who, reason in ordered[: room(before, around)]]
-
-
-def rested(rule: Rule, mine: Sequence[Nudge], now: datetime) -> bool:
-    """None open for this contact, none of any kind within 14 days, none of this kind within its rest."""
-    return not any(
-        nudge.state in OPEN
-        or now - nudge.suggested_at < REST_OF_CONTACT
-        or (nudge.kind == rule.kind and now - (nudge.ended_at or nudge.suggested_at) < rule.rests)
-        for nudge in mine
-    )
-
-
-def room(before: Sequence[Nudge], around: Surroundings) -> int:
-    """How many more may be suggested now: 3 a day of the tenant's, 9 in 7 days."""
-    today = sum(nudge.suggested_at >= around.day_began for nudge in before)
-    week = sum(around.now - nudge.suggested_at < timedelta(days=7) for nudge in before)
-    return max(0, min(A_DAY - today, A_WEEK - week))
-
-
-def _suggested(rule: Rule, who: Candidate, reason: Reason, around: Surroundings) -> NudgeSuggested:
-    period = int(around.now.timestamp() // rule.rests.total_seconds())
-    return NudgeSuggested(
-        nudge_id=uuid5(NAMESPACE, f"{around.tenant_id}/{rule.kind}/{who.contact_id}/{period}"),
-        contact_id=who.contact_id,
-        kind=rule.kind,
-        priority=rule.priority,
-        numbers=reason.numbers,
-        touchpoint_ids=who.touchpoint_ids,
-        expires_at=around.now + rule.lasts,
-        question=reason.question,
-    )
 
 
 def seen_done(nudge: Nudge, touch: Touch, occurred_at: datetime, realm: str) -> list[Ended]:
@@ -270,10 +394,38 @@ def seen_done(nudge: Nudge, touch: Touch, occurred_at: datetime, realm: str) -> 
     return [_done(nudge, touch.touchpoint_id)] if fits else []
 
 
-def expire(nudge: Nudge, now: datetime) -> list[Ended]:
-    """Over when its time is, or when the relationship was closed."""
-    over = nudge.state in OPEN and (now >= nudge.expires_at or nudge.closed)
-    return [NudgeExpired(nudge_id=nudge.nudge_id, contact_id=nudge.contact_id)] if over else []
+def expire(nudge: Nudge, who: Candidate | None, policy: Policy, now: datetime) -> list[Ended]:
+    """Over when its time is, or when nobody needs it any more, as far as is known of the contact now."""
+    if nudge.state not in OPEN:
+        return []
+    because = None if who is None else _because(nudge, who, policy)
+    if because is None and now < nudge.expires_at:
+        return []
+    return [NudgeExpired(nudge_id=nudge.nudge_id, contact_id=nudge.contact_id, because=because)]
+
+
+def _because(nudge: Nudge, who: Candidate, policy: Policy) -> Because | None:
+    if who.closed:
+        return "closed"
+    if who.left_alone:
+        return "left_alone"
+    if nudge.kind in who.muted:
+        return "muted"
+    if not policy.of(nudge.kind).on:
+        return "switched_off"
+    return None if RULES[nudge.kind].needed(who, nudge) else "no_longer_needed"
+
+
+def mute(command: MuteNudges, contact: Contact | None, muted: Iterable[NudgeMuted], *, now: datetime) -> list[Event]:
+    """Nothing where it is so already. Raises NotFound, Invalid."""
+    if contact is None:
+        raise NotFound("there is no such contact")
+    if command.until is not None and not now < command.until <= now + LONGEST_MUTE:
+        raise Invalid("mute until a time within the next ten years", field="until")
+    until = {event.kind: event.until for event in muted}
+    if until.get(command.kind) == command.until:
+        return []
+    return [NudgeMuted(contact_id=contact.contact_id, kind=command.kind, until=command.until)]
 
 
 def decide(command: Command, nudge: Nudge | None, *, now: datetime) -> list[Event]:
@@ -319,6 +471,7 @@ def evolve(nudge: Nudge | None, event: Event, occurred_at: datetime) -> Nudge | 
                 suggested_at=occurred_at,
                 expires_at=event.expires_at,
                 asked=event.question is not None,
+                referral_id=event.referral_id,
             )
         case _ if nudge is None:
             return None

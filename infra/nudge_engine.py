@@ -6,24 +6,37 @@ said last.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
-from zoneinfo import ZoneInfo
 
+import asyncpg
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
-from domain import nudges
+from domain import choosing, nudges, policy
 from domain.event import Event
-from domain.nudges import Candidate, Nudge, NudgeSuggested, Surroundings
+from domain.nudges import Candidate, Handed, Nudge, NudgeSuggested, Surroundings
+from domain.policy import Place
 from domain.relationships import realm_of
 from infra import event_log, metrics
 from infra.database import Connection, queries
 from infra.event_log import Append
 from infra.projections import network, timeline
+from infra.projections.nudges import past_of, policy_of
+from infra.projections.relationships import unpack_rhythm
 from infra.stored_events import CANONICAL, Origin, draft
 from infra.tenants import Tenant
 
-LONGEST_REST = max(rule.rests for rule in nudges.RULES.values())
+OWED = nudges.THANKS_NO_MORE + nudges.RULES["thank_referrer"].lasts + nudges.LONGEST_SNOOZE + nudges.AFTER_SNOOZE
+AGAIN_AT_LATEST = timedelta(days=30)
+
+
+class Thought(Struct, frozen=True):
+    """The position of the last event said, 0 for nothing; and when to think again though nothing happens."""
+
+    said: int
+    again_at: datetime
 
 
 class HeadHeld(Exception):
@@ -32,79 +45,125 @@ class HeadHeld(Exception):
 
 async def advance(connection: Connection, tenant: Tenant, to_position: int) -> None:
     """Say what follows from the log up to `to_position`. The caller holds the engine's checkpoint."""
-    said = await think(connection, tenant)
-    await connection.execute(queries("projector").advance, tenant.tenant_id, "nudge_engine", 1, to_position, said)
+    thought = await think(connection, tenant)
+    await connection.execute(
+        queries("projector").advance, tenant.tenant_id, "nudge_engine", 1, to_position, thought.said
+    )
+    await connection.execute(queries("nudges").due_by, tenant.tenant_id, thought.again_at)
 
 
-async def think(connection: Connection, tenant: Tenant) -> int:
-    """What follows from what is known and from the hour; the position of the last event said, 0 for nothing."""
+async def think(connection: Connection, tenant: Tenant) -> Thought:
+    """What follows from what is known and from the hour.
+
+    What is done or over is said at any hour; suggested is in the opening hours alone.
+    """
     now = datetime.now(UTC)
-    past = await _past(connection, tenant.tenant_id, now)
-    said = await _seen_done(connection, tenant.tenant_id, past)
-    ended = {event.nudge_id for event in said}
-    said += [event for nudge in past if nudge.nudge_id not in ended for event in nudges.expire(nudge, now)]
-    around = Surroundings(tenant.tenant_id, tenant.locality, now, day_began(now, tenant.time_zone))
-    suggested: list[NudgeSuggested] = []
-    if nudges.room(past, around):
-        suggested = nudges.suggest(await _candidates(connection, tenant.tenant_id), past, around)
-    kinds = {nudges.stream_of(nudge.nudge_id): nudge.kind for nudge in past}
-    kinds |= {nudge.stream: nudge.kind for nudge in suggested}
-    return await _say(connection, tenant, [*said, *suggested], kinds, now)
+    around = Surroundings(
+        tenant_id=tenant.tenant_id,
+        locality=tenant.locality,
+        now=now,
+        place=Place(tenant.country, tenant.time_zone),
+        policy=await policy_of(connection, tenant.tenant_id),
+    )
+    past = await past_of(connection, tenant.tenant_id, now)
+    unthanked = await _unthanked(connection, around)
+    said: list[Event] = list(await _ended(connection, around, past, unthanked))
+    if policy.is_open(around.policy, now, around.place) and choosing.room_today(past, around):
+        said += await _suggested(connection, around, past, unthanked)
+    return Thought(await _say(connection, tenant, said, past, now), _again_at(around, unthanked))
 
 
-def day_began(now: datetime, time_zone: str) -> datetime:
-    """The start of the tenant's own day; where that midnight comes twice, the first of them."""
-    local = now.astimezone(ZoneInfo(time_zone))
-    return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
+async def _suggested(
+    connection: Connection, around: Surroundings, past: Sequence[Nudge], unthanked: Mapping[UUID, tuple[Handed, ...]]
+) -> list[NudgeSuggested]:
+    usual = await connection.fetchrow(queries("nudges").usual_trend, around.tenant_id)
+    rows = await connection.fetch(queries("nudges").candidates, around.tenant_id, around.now, list(unthanked))
+    around = replace(around, usual_trend=usual["usual_trend"], people=usual["people"]) if usual else around
+    return choosing.suggest([_candidate(row, unthanked) for row in rows], past, around)
 
 
-async def _past(connection: Connection, tenant_id: UUID, now: datetime) -> list[Nudge]:
-    rows = await connection.fetch(queries("nudges").past, tenant_id, now - LONGEST_REST)
-    return [Nudge(**dict(row)) for row in rows]
+def _again_at(around: Surroundings, unthanked: Mapping[UUID, tuple[Handed, ...]]) -> datetime:
+    """When the business opens next, or when in its hours thanks will have been owed for a day."""
+    times = [policy.next_opening(around.policy, around.now, around.place), around.now + AGAIN_AT_LATEST]
+    owed = [one.made_at + nudges.THANKS_WITHIN for handed in unthanked.values() for one in handed]
+    times += [at for at in owed if at > around.now and policy.is_open(around.policy, at, around.place)]
+    return min(at for at in times if at is not None)
 
 
-async def _seen_done(connection: Connection, tenant_id: UUID, past: Sequence[Nudge]) -> list[nudges.Ended]:
-    """The first fitting deed after each open suggestion, whenever it came to be known."""
-    still_open = {nudge.contact_id: nudge for nudge in past if nudge.state in nudges.OPEN}
+async def _unthanked(connection: Connection, around: Surroundings) -> dict[UUID, tuple[Handed, ...]]:
+    """By referrer, the referrals nobody was thanked for, as far back as a nudge about one may be open."""
+    since = around.now - OWED
+    found: dict[UUID, tuple[Handed, ...]] = {}
+    for row in await connection.fetch(queries("nudges").unthanked, around.tenant_id, since):
+        one = Handed(row["referral_id"], row["made_at"], row["touchpoint_id"])
+        found[row["referrer_id"]] = (*found.get(row["referrer_id"], ()), one)
+    return found
+
+
+async def _ended(
+    connection: Connection, around: Surroundings, past: Sequence[Nudge], unthanked: Mapping[UUID, tuple[Handed, ...]]
+) -> list[nudges.Ended]:
+    """What was done, and what is over without it."""
+    still_open = [nudge for nudge in past if nudge.state in nudges.OPEN]
     if not still_open:
         return []
+    said = await _seen_done(connection, around.tenant_id, still_open)
+    done = {event.nudge_id for event in said}
+    left = [nudge for nudge in still_open if nudge.nudge_id not in done]
+    ids = [nudge.contact_id for nudge in left]
+    rows = await connection.fetch(queries("nudges").known, around.tenant_id, around.now, ids)
+    known = {row["contact_id"]: _candidate(row, unthanked) for row in rows}
+    over = [nudges.expire(nudge, known.get(nudge.contact_id), around.policy, around.now) for nudge in left]
+    return said + [event for events in over for event in events]
+
+
+async def _seen_done(connection: Connection, tenant_id: UUID, still_open: Sequence[Nudge]) -> list[nudges.Ended]:
+    """The first fitting deed after each open suggestion, whenever it came to be known."""
+    by_contact = {nudge.contact_id: nudge for nudge in still_open}
     realms = await network.realms(connection, tenant_id)
-    since = [nudge.suggested_at for nudge in still_open.values()]
+    since = [nudge.suggested_at for nudge in by_contact.values()]
     said: dict[UUID, nudges.Ended] = {}
-    for row in await connection.fetch(queries("timeline").touches_since, tenant_id, list(still_open), since):
-        nudge, touch = still_open[row["contact_id"]], timeline.touch_of(row)
+    for row in await connection.fetch(queries("timeline").touches_since, tenant_id, list(by_contact), since):
+        nudge, touch = by_contact[row["contact_id"]], timeline.touch_of(row)
         for event in nudges.seen_done(nudge, touch, row["occurred_at"], realm_of(touch.context, realms)):
             said.setdefault(nudge.nudge_id, event)
     return list(said.values())
 
 
-async def _candidates(connection: Connection, tenant_id: UUID) -> list[Candidate]:
-    rows = await connection.fetch(queries("nudges").online_candidates, tenant_id)
-    return [
-        Candidate(
-            contact_id=row["contact_id"],
-            score=row["score"],
-            given=row["given"],
-            received=row["received"],
-            online=row["online_points"],
-            met_at=row["met_at"],
-            locality=row["locality"],
-            within_reach=row["within_reach"],
-            closed=row["closed"],
-            shared_contacts=row["shared_contacts"],
-            touchpoint_ids=tuple(row["touchpoint_ids"]),
-        )
-        for row in rows
-    ]
+def _candidate(row: asyncpg.Record, unthanked: Mapping[UUID, tuple[Handed, ...]]) -> Candidate:
+    return Candidate(
+        contact_id=row["contact_id"],
+        score=row["score"],
+        stage=row["stage"],
+        given=row["given"],
+        received=row["received"],
+        online=row["online_points"],
+        met_at=row["met_at"],
+        locality=row["locality"],
+        within_reach=row["within_reach"],
+        closed=row["closed"],
+        left_alone=row["leave_alone"],
+        muted=frozenset(row["muted"]),
+        shared_contacts=row["shared_contacts"],
+        rhythm=unpack_rhythm(row["rhythm"]),
+        unthanked=unthanked.get(row["contact_id"], ()),
+        booked=row["booked"],
+        occasion_at=row["occasion_at"],
+        touchpoint_ids=tuple(row["touchpoint_ids"]),
+    )
 
 
 async def _say(
-    connection: Connection, tenant: Tenant, said: Sequence[Event], kinds: Mapping[str, str], now: datetime
+    connection: Connection, tenant: Tenant, said: Sequence[Event], past: Sequence[Nudge], now: datetime
 ) -> int:
-    """Append, each by itself, under ids that a second try gives again. Raises HeadHeld."""
+    """Append, each by itself, under ids that a second try gives again. Raises HeadHeld.
+
+    What ends a nudge is said only where nobody answered meanwhile: its stream still ends where the list has it.
+    """
     if not said:
         return 0
     meta = CANONICAL.encode(Origin(actor="nudge_engine", source="worker"))
+    ends_at = {nudges.stream_of(nudge.nudge_id): nudge.stream_position for nudge in past}
     appends = [
         Append(
             tenant.tenant_id,
@@ -112,15 +171,18 @@ async def _say(
             tenant.keys.fingerprint(CANONICAL.encode(event)),
             meta,
             subjects=event.subjects,
+            expected=None if (end := ends_at.get(event.stream)) is None else (event.stream, end),
         )
         for event in said
     ]
     verdicts = await event_log.append_now(connection, appends, waits=True)
     if any(verdict.judgement == "busy" for verdict in verdicts):
         raise HeadHeld
+    kinds = {nudges.stream_of(nudge.nudge_id): nudge.kind for nudge in past}
     for event, verdict in zip(said, verdicts, strict=True):
         if verdict.judgement == "recorded":
-            metrics.count_nudge(kinds[event.stream], event)
+            kind = event.kind if isinstance(event, NudgeSuggested) else kinds[event.stream]
+            metrics.count_nudge(kind, event)
     return max((verdict.position or 0 for verdict in verdicts), default=0)
 
 

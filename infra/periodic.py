@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -15,7 +14,6 @@ from infra.projection import attempted
 from infra.projections import relationships
 from infra.tenants import Tenant
 
-SUGGEST_HOUR = 7
 FORGOTTEN_AT_ONCE = 5_000
 PUT_OFF, A_MOMENT = timedelta(minutes=1), timedelta(seconds=1)
 
@@ -58,28 +56,25 @@ async def rescore(connection: Connection, tenant: Tenant) -> datetime:
 
 
 async def suggest(connection: Connection, tenant: Tenant) -> datetime:
-    """Let nudges expire and suggest, also when nothing happened; again at seven in the tenant's own morning."""
+    """Let nudges end and suggest, also when nothing happened; again when the business opens next.
+
+    While the engine is at work on new events, or its own are not in the list yet, in a moment.
+    """
     now = datetime.now(UTC)
-    engine = await connection.fetchrow(queries("projector").hold_live, tenant.tenant_id, "nudge_engine")
+    engine = await connection.fetchrow(queries("projector").take_live, tenant.tenant_id, "nudge_engine")
     [seen] = await connection.fetch(queries("projector").live_positions, tenant.tenant_id, ["nudges"])
     if engine is None or seen["position"] < engine["own_position"]:
         return now + A_MOMENT
     try:
         async with connection.transaction():
-            said = await nudge_engine.think(connection, tenant)
+            thought = await nudge_engine.think(connection, tenant)
     except nudge_engine.HeadHeld:
         return now + A_MOMENT
     await connection.execute(
-        queries("projector").advance, tenant.tenant_id, "nudge_engine", engine["build"], engine["position"], said
-    )
-    return next_morning(now, tenant.time_zone)
-
-
-def next_morning(now: datetime, time_zone: str) -> datetime:
-    """The next seven o'clock of the tenant's own clock, through changes to and from summer time."""
-    local = now.astimezone(ZoneInfo(time_zone))
-    today = local.replace(hour=SUGGEST_HOUR, minute=0, second=0, microsecond=0)
-    return (today if local < today else today + timedelta(days=1)).astimezone(UTC)
+        queries("projector").advance, tenant.tenant_id, "nudge_engine", engine["build"], engine["position"],
+        thought.said,
+    )  # fmt: skip
+    return thought.again_at
 
 
 async def forget(connection: Connection, tenant: Tenant) -> datetime:

@@ -45,7 +45,7 @@ PROJECTIONS: dict[str, Projection] = {
         appointments.PROJECTION,
     )
 }
-ENGINE_FOLLOWS = ("contacts", "timeline", "network", "relationships", "nudges")
+ENGINE_FOLLOWS = ("contacts", "timeline", "network", "relationships", "nudges", "referrals", "appointments")
 FOLLOWS = [(p.name, followed) for p in PROJECTIONS.values() for followed in p.follows] + [
     ("nudge_engine", followed) for followed in ENGINE_FOLLOWS
 ]

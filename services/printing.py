@@ -83,7 +83,7 @@ def nudges(console: Console, rows: Sequence[NudgeView], time_zone: str) -> None:
         console.print("No nudges now. They come when something is worth doing.")
     for row in rows:
         asks = f" [italic]{escape(row.question)}[/]" if row.question else ""
-        console.print(f"[bold]Meet in person: {escape(row.contact_name or 'somebody')}[/]{asks}")
+        console.print(f"[bold]{row.title}: {escape(row.contact_name or 'somebody')}[/]{asks}")
         console.print(Padding(escape(row.reason), (0, 0, 0, 2)))
         until = day(row.expires_at, time_zone)
         console.print(f"  [dim]until {until}, from {len(row.touchpoint_ids)} touchpoints; {row.id}[/]")

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
+from domain.policy import WEEKDAYS
 from infra import projector, tenants
 from infra.context import Context
 from infra.deliveries import Deliverer
@@ -23,6 +24,12 @@ from tests.conftest import Database, Servers
 
 MASTER_KEY = b"a master key of 32 bytes, for us"
 WORK_EVERY = 0.02
+# A policy under which a nudge may come at any hour of any day, whatever day the tests run on.
+ALWAYS_OPEN = {
+    "quiet_hours": {"from": "00:00", "until": "00:00"},
+    "opening_days": list(WEEKDAYS),
+    "holidays": False,
+}
 
 
 class Business:
@@ -53,6 +60,12 @@ class Business:
         assert [one for one in results if one["status"] == "rejected"] == []
         await self.seen(max(one["position"] for one in results))
         return results
+
+    async def open_always(self) -> None:
+        """Nudges may come at any hour of any day."""
+        answer = await self.client.put("/v1/nudge-policy", json=ALWAYS_OPEN)
+        assert answer.status_code == 200, answer.text
+        await self.seen(answer.json()["position"])
 
     async def seen(self, position: int) -> None:
         """Wait until every projection has this position."""

@@ -13,7 +13,7 @@ from infra.commands.appointments import (
 )
 from infra.commands.channels import describe_channel
 from infra.commands.contacts import add_contact, change_contact
-from infra.commands.nudges import answer_nudge, finish_nudge
+from infra.commands.nudges import answer_nudge, change_nudge_policy, finish_nudge, mute_nudges
 from infra.commands.referrals import make_introduction, make_referral, note_tie, tell_outcome
 from infra.commands.touchpoints import Recorded, record_touchpoints, strike_touchpoint
 
@@ -25,11 +25,13 @@ __all__ = [
     "appointment_id_of",
     "cancel_appointment",
     "change_contact",
+    "change_nudge_policy",
     "describe_channel",
     "finish_nudge",
     "make_introduction",
     "make_referral",
     "move_appointment",
+    "mute_nudges",
     "note_tie",
     "plan_appointment",
     "plan_appointments",

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain import nudges
+from domain import contacts, nudges, policy
 from domain.errors import Conflict, NotFound, Refused
 from domain.touchpoints import RecordTouchpoint, Reference
 from infra import metrics
@@ -87,6 +87,39 @@ async def finish_nudge(
     return await answer_nudge(
         context, tenant, nudge_id, command, origin=origin, idempotency_key=idempotency_key, told=told
     )
+
+
+async def mute_nudges(
+    context: Context,
+    tenant: Tenant,
+    contact_id: UUID,
+    command: nudges.MuteNudges,
+    *,
+    origin: Origin,
+    idempotency_key: str | None = None,
+) -> Done:
+    """A kind of nudge leaves a contact in peace. Raises NotFound, Invalid."""
+    now = datetime.now(UTC)
+
+    def decision(known: Known) -> Decision:
+        facts = [event for event, _ in known.stored]
+        muted = [fact for fact in facts if isinstance(fact, nudges.NudgeMuted)]
+        return Decision(nudges.mute(command, contacts.fold(facts), muted, now=now))
+
+    event_id = keyed_id(tenant, f"contacts/{contact_id}/mute", idempotency_key)
+    question = Question(contacts.stream_of(contact_id), decision, command, event_id)
+    return await decide(context, tenant, question, origin=origin)
+
+
+async def change_nudge_policy(context: Context, tenant: Tenant, wanted: policy.Policy, *, origin: Origin) -> Done:
+    """The business's nudges come like this from now on. Raises Invalid."""
+    place = policy.Place(tenant.country, tenant.time_zone)
+
+    def decision(known: Known) -> Decision:
+        return Decision(policy.change(wanted, known.fold(policy.evolve), place=place))
+
+    question = Question(policy.STREAM, decision, wanted, keyed_id(tenant, "nudge-policy", None))
+    return await decide(context, tenant, question, origin=origin)
 
 
 def _nudge(stored: Iterable[Happened]) -> nudges.Nudge | None:

@@ -41,6 +41,8 @@ async def _apply_one(connection: Connection, tenant_id: UUID, build: int, stored
             await connection.execute(sql.relate, tenant_id, build, who, relation)
         case contacts.ReachNoted(contact_id=who, within_reach=within):
             await connection.execute(sql.reach, tenant_id, build, who, within)
+        case contacts.LeaveAloneNoted(contact_id=who, leave_alone=leave_alone):
+            await connection.execute(sql.leave_alone, tenant_id, build, who, leave_alone)
         case contacts.RelationshipClosed(contact_id=who, ending=ending):
             await connection.execute(sql.close, tenant_id, build, who, ending)
         case contacts.RelationshipStated():
@@ -71,6 +73,7 @@ PROJECTION = Projection(
             contacts.ReachNoted,
             contacts.RelationshipStated,
             contacts.RelationshipClosed,
+            contacts.LeaveAloneNoted,
         )
     ),
     tables=("contact", "contact_identity", "contact_interest"),

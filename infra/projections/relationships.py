@@ -12,15 +12,17 @@ from domain import contacts, relationships
 from domain.appointments import AppointmentMoved, AppointmentPlanned
 from domain.channels import ChannelDescribed, ChannelOpened, Realm
 from domain.contacts import ContactAdded, ContactRemoved, RelationshipClosed, RelationshipStated
+from domain.policy import NudgePolicyChanged, Policy
 from domain.referrals import ReferralLost, ReferralMade, ReferralWon
 from domain.relationships import NOBODY_YET, NOTHING_TOLD, Experience, Relationship, Told, day_of
-from domain.rhythm import Rhythm
+from domain.rhythm import ENOUGH, Away, Rhythm, away_days
 from domain.strength import OutOfOrder, Strength
 from domain.ties import IntroductionMade, TieNoted
 from domain.touchpoints import TouchpointRecorded, TouchpointRestored, TouchpointStruck
 from infra.database import Connection, queries
 from infra.projection import Batch, Projection, Stored
 from infra.projections import network, timeline
+from infra.projections.nudges import policy_of
 
 RESCORED_AT_ONCE = 2_000
 # What a row shows of its state. Rows of an older number are looked at again with the next scores.
@@ -79,6 +81,8 @@ async def apply(connection: Connection, batch: Batch) -> None:
                 again.add(who)
     changed |= await _fold_again(connection, batch, again)
     await _store(connection, batch, changed)
+    if any(isinstance(one.event, NudgePolicyChanged) for one in batch.events):
+        await _look_at_all_again(connection, batch)
 
 
 NEW = Kept()
@@ -173,11 +177,18 @@ async def _store(connection: Connection, batch: Batch, changed: Mapping[UUID, Ke
     await _write(connection, batch.tenant_id, batch.build, changed, day_of(batch.now))
 
 
+async def _look_at_all_again(connection: Connection, batch: Batch) -> None:
+    """Days away are no silence: where they change, every rhythm may. The next scores, which are due now, see to it."""
+    await connection.execute(queries("relationships").outdate, batch.tenant_id, batch.build)
+    await connection.execute(queries("projector").set_due, batch.tenant_id, "rescore", batch.now)
+
+
 async def _write(connection: Connection, tenant_id: UUID, build: int, kept: Mapping[UUID, Kept], day: int) -> None:
     realms = await network.realms(connection, tenant_id)
     told = await _told(connection, tenant_id, list(kept))
+    away = away_of(await policy_of(connection, tenant_id))
     rows = [
-        (*_row(who, one.relationship, realms, day, told.get(who, NOTHING_TOLD)), one.folded_to)
+        (*_row(who, one.relationship, realms, day, told.get(who, NOTHING_TOLD), away), one.folded_to)
         for who, one in sorted(kept.items())
     ]
     columns = map(list, zip(*rows, strict=True))
@@ -189,15 +200,27 @@ async def _told(connection: Connection, tenant_id: UUID, contact_ids: list[UUID]
     return {row["contact_id"]: Told(row["how_often"], row["closed"]) for row in rows}
 
 
-def _row(who: UUID, state: Relationship, realms: Mapping[str, Realm], day: int, told: Told) -> tuple[object, ...]:
-    seen = relationships.picture(state, realms, day, told=told)
+def _row(
+    who: UUID, state: Relationship, realms: Mapping[str, Realm], day: int, told: Told, away: Away
+) -> tuple[object, ...]:
+    seen = relationships.picture(state, realms, day, told=told, away=away)
     beat = seen.rhythm
     return (
         who, _PACK.encode(state.strength), _PACK.encode(state.channels), "\n".join(state.channels), seen.touchpoints,
         seen.assessment.score, seen.assessment.stage, seen.half, seen.met_at, seen.first_touch_at, seen.last_touch_at,
         seen.online_points, seen.assessment.given, seen.assessment.received, day,
-        *((None,) * 4 if beat is None else (_PACK.encode(beat), beat.status, beat.ratio, beat.trend)),
+        *((None,) * 4 if beat is None else (_PACK.encode(beat), beat.status, beat.ratio, _telling_trend(beat))),
     )  # fmt: skip
+
+
+def _telling_trend(beat: Rhythm) -> float | None:
+    """The trend where it says something of the business: of ties with a rhythm of their own that go on."""
+    return None if beat.contact_days < ENOUGH or beat.status == "dormant" else beat.trend
+
+
+def away_of(policy: Policy) -> Away:
+    """When the business was or will be away."""
+    return away_days([(away.from_, away.until) for away in policy.away])
 
 
 def unpack_rhythm(packed: bytes | None) -> Rhythm | None:
@@ -228,9 +251,10 @@ PROJECTION = Projection(
             ReferralLost,
             ChannelOpened,
             ChannelDescribed,
+            NudgePolicyChanged,
         )
     ),
     tables=("relationship", "removed_contact"),
     apply=apply,
-    follows=("contacts", "timeline", "network"),
+    follows=("contacts", "timeline", "network", "nudges"),
 )

@@ -36,3 +36,9 @@ DELETE FROM appointment WHERE tenant_id = $1 AND build = $2;
 
 -- name: empty_appointment_person
 DELETE FROM appointment_person WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_nudge_policy
+DELETE FROM nudge_policy WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_nudge_mute
+DELETE FROM nudge_mute WHERE tenant_id = $1 AND build = $2;

@@ -22,6 +22,9 @@ UPDATE contact SET relation = $4 WHERE tenant_id = $1 AND build = $2 AND contact
 -- name: reach
 UPDATE contact SET within_reach = $4 WHERE tenant_id = $1 AND build = $2 AND contact_id = $3;
 
+-- name: leave_alone
+UPDATE contact SET leave_alone = $4 WHERE tenant_id = $1 AND build = $2 AND contact_id = $3;
+
 -- name: close
 UPDATE contact SET closed = $4 WHERE tenant_id = $1 AND build = $2 AND contact_id = $3;
 
@@ -75,7 +78,7 @@ SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, 
 -- name: one
 -- `stream_position` is of the contact's last fact that this answer shows, not of the last there is.
 SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, c.known_since, c.how_often, c.how_close, c.stated_by, c.stated_at,
-       c.within_reach, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at, r.first_touch_at, r.last_touch_at, r.scored_day, r.rhythm,
+       c.within_reach, c.leave_alone, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at, r.first_touch_at, r.last_touch_at, r.scored_day, r.rhythm,
        (SELECT max(e.position) FROM event e
           JOIN checkpoint p ON p.tenant_id = e.tenant_id AND p.process = 'contacts' AND p.live AND p.position >= e.position
          WHERE e.tenant_id = c.tenant_id AND e.stream = 'contact-' || c.contact_id) AS stream_position

@@ -22,6 +22,10 @@ UPDATE checkpoint SET error = $4, retry_at = now() + interval '5 seconds' WHERE 
 -- The live build of a process, its checkpoint held to the end of this transaction.
 SELECT build, position, own_position FROM checkpoint WHERE tenant_id = $1 AND process = $2 AND live FOR UPDATE;
 
+-- name: take_live
+-- The same, unless somebody else holds it.
+SELECT build, position, own_position FROM checkpoint WHERE tenant_id = $1 AND process = $2 AND live FOR UPDATE SKIP LOCKED;
+
 -- name: position
 SELECT position FROM checkpoint WHERE tenant_id = $1 AND process = $2 AND build = $3;
 

@@ -12,6 +12,9 @@ SELECT contact_id, how_often, closed FROM contact
 SELECT contact_id, strength, facts, last_touch_at, folded_to FROM relationship
  WHERE tenant_id = $1 AND build = $2 AND (scored_day < $3 OR shows < $4) ORDER BY contact_id LIMIT $5;
 
+-- name: outdate
+UPDATE relationship SET shows = 0 WHERE tenant_id = $1 AND build = $2;
+
 -- name: store
 INSERT INTO relationship (tenant_id, build, contact_id, strength, facts, channels, touchpoints, score, stage, half, met_at,
                           first_touch_at, last_touch_at, online_points, given, received, scored_day, rhythm, rhythm_status,

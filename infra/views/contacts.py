@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 
 from domain.contacts import Close, Ending, Often, Relation, Within
 from domain.errors import NotFound
+from domain.policy import NudgeKind
 from domain.relationships import Half, day_start
 from domain.rhythm import Status
 from domain.strength import STAGES
@@ -41,6 +42,11 @@ class Interest(Struct, frozen=True):
     learned_at: str | None
     in_confidence: bool
     noted_at: Instant
+
+
+class Mute(Struct, frozen=True):
+    kind: NudgeKind
+    until: Instant
 
 
 class Statement(Struct, frozen=True):
@@ -80,7 +86,10 @@ class ContactRow(Struct, frozen=True, kw_only=True):
 
 
 class ContactView(ContactRow, frozen=True, kw_only=True):
-    """One contact. `version` is the position of its last fact: sent back as If-Match it guards a change."""
+    """One contact. `version` is the position of its last fact: sent back as If-Match it guards a change.
+
+    `leave_alone`: no nudge is about them. `muted`: no nudge of this kind, until then.
+    """
 
     referrals: ContactReferrals
     vouches: VouchesView
@@ -88,6 +97,8 @@ class ContactView(ContactRow, frozen=True, kw_only=True):
     stated: Statement | None
     within_reach: Within | None
     next_appointment: NextAppointment | None
+    leave_alone: bool
+    muted: list[Mute]
     version: int
     position: int
 
@@ -225,7 +236,7 @@ def stage_of(number: int) -> Stage:
 
 async def one(context: Context, tenant: Tenant, contact_id: UUID, *, after: int | None = None) -> ContactView:
     """One contact. Raises NotFound, Behind."""
-    position = await reached(context, tenant, (*READS, *referrals.READS, "appointments"), after)
+    position = await reached(context, tenant, (*READS, *referrals.READS, "appointments", "nudges"), after)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(queries("contacts").one, tenant.tenant_id, contact_id)
         if row is None:
@@ -234,6 +245,7 @@ async def one(context: Context, tenant: Tenant, contact_id: UUID, *, after: int 
         interests = await connection.fetch(queries("contacts").interests, tenant.tenant_id, contact_id)
         referred, vouches = await referrals.of_contact(connection, tenant.tenant_id, contact_id)
         meeting = await appointments.next_with(connection, tenant.tenant_id, contact_id, now=datetime.now(UTC))
+        mutes = await connection.fetch(queries("nudges").mutes, tenant.tenant_id, contact_id, datetime.now(UTC))
     return ContactView(
         **asdict(_row(row, known.get(contact_id, []))),
         referrals=referred,
@@ -242,6 +254,8 @@ async def one(context: Context, tenant: Tenant, contact_id: UUID, *, after: int 
         stated=_statement(row),
         within_reach=row["within_reach"],
         next_appointment=meeting,
+        leave_alone=row["leave_alone"],
+        muted=[Mute(mute["kind"], mute["until"]) for mute in mutes],
         version=row["stream_position"],
         position=position,
     )

@@ -12,6 +12,8 @@ from domain.touches import Touch
 from infra.context import Context
 from infra.database import in_tenant, queries
 from infra.projections import timeline
+from infra.projections.nudges import policy_of
+from infra.projections.relationships import away_of
 from infra.tenants import Tenant
 from infra.views.contacts import Stage, stage_of
 from infra.views.freshness import reached
@@ -76,6 +78,7 @@ async def explained(
         known = await connection.fetchrow(queries("contacts").standing, tenant.tenant_id, contact_id, at)
         if known is None:
             raise NotFound("there is no such contact")
+        away = away_of(await policy_of(connection, tenant.tenant_id))
         experiences = await timeline.experiences_until(connection, tenant.tenant_id, contact_id, true_at)
     touches = [one.touch for one in experiences]
     day = max([day_of(at), *(touch.day for touch in touches)])
@@ -99,7 +102,7 @@ async def explained(
         given=round(seen.given, 3),
         received=round(seen.received, 3),
         early=seen.contact_days < TOO_EARLY,
-        rhythm=told(rhythm_at(state, day, stage=seen.stage, told=standing)),
+        rhythm=told(rhythm_at(state, day, stage=seen.stage, told=standing, away=away)),
         position=position,
     )
 

@@ -29,7 +29,7 @@ from services.api.health import HealthController
 from services.api.imports import ImportController
 from services.api.inbox import InboxController
 from services.api.network import NetworkController
-from services.api.nudges import NudgeController
+from services.api.nudges import NudgeController, PolicyController
 from services.api.referrals import IntroductionController, ReferralController, TieController
 from services.api.requests import MAX_BODY, Caller, KeyAuthentication, StrictRequest, screen, traced
 from services.api.sources import MessageController, SourceController
@@ -60,6 +60,7 @@ def create_app(configured: Settings | None = None) -> Litestar:
             ChannelController,
             NetworkController,
             NudgeController,
+            PolicyController,
             ReferralController,
             IntroductionController,
             TieController,

@@ -9,6 +9,7 @@ from litestar.params import JSONBody, QueryParameter
 from msgspec import Struct
 
 from domain.contacts import AddContact, ChangeContact
+from domain.nudges import MuteNudges
 from domain.relationships import Half
 from domain.rhythm import Status
 from infra import commands
@@ -126,6 +127,22 @@ class ContactController(Controller):
             context, tenant, contact_id, data, origin=origin, idempotency_key=idempotency_key,
             expected_position=expected_version(if_match),
         )  # fmt: skip
+        return ContactReceipt(contact_id, done.position)
+
+    @post("/{contact_id:uuid}/mute", status_code=200, operation_id="mute_nudges", summary="Mute a kind of nudge")
+    async def mute(
+        self,
+        contact_id: ContactId,
+        data: JSONBody[MuteNudges],
+        context: NamedDependency[Context],
+        tenant: NamedDependency[Tenant],
+        origin: NamedDependency[Origin],
+        idempotency_key: IdempotencyKey = None,
+    ) -> ContactReceipt:
+        """No nudge of this kind about this contact `until` then, within ten years; `null` lets it come again."""
+        done = await commands.mute_nudges(
+            context, tenant, contact_id, data, origin=origin, idempotency_key=idempotency_key
+        )
         return ContactReceipt(contact_id, done.position)
 
     @get("/{contact_id:uuid}/timeline", operation_id="show_timeline", summary="A contact's touchpoints")

@@ -3,18 +3,19 @@
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Controller, get, post
+from litestar import Controller, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 from msgspec import Struct
 
 from domain.nudges import AcceptNudge, Command, DismissNudge, SnoozeNudge, TellDone
+from domain.policy import Policy
 from infra import commands
 from infra.context import Context
 from infra.stored_events import Origin
 from infra.tenants import Tenant
 from infra.views import nudges
-from infra.views.nudges import NudgeView, States
+from infra.views.nudges import NudgeView, PolicyView, States
 from infra.views.pages import Page
 from services.api.parameters import After, Cursor, IdempotencyKey, Limit, NudgeId
 
@@ -23,6 +24,12 @@ class NudgeReceipt(Struct, frozen=True):
     """The nudge, and the position from which the list shows the answer."""
 
     id: UUID
+    position: int
+
+
+class PolicyReceipt(Struct, frozen=True):
+    """The position from which the policy is in force."""
+
     position: int
 
 
@@ -79,7 +86,7 @@ class NudgeController(Controller):
         origin: NamedDependency[Origin],
         idempotency_key: IdempotencyKey = None,
     ) -> NudgeReceipt:
-        """It does not come back for as long as its kind rests: 60 days for a meeting in person."""
+        """It does not come back for as long as its kind rests; dismissed twice, for half a year."""
         return await _answer(context, tenant, origin, nudge_id, data, idempotency_key)
 
     @post("/{nudge_id:uuid}/done", status_code=200, operation_id="finish_nudge", summary="Say that a nudge was done")
@@ -97,6 +104,30 @@ class NudgeController(Controller):
             context, tenant, nudge_id, data, origin=origin, idempotency_key=idempotency_key
         )
         return NudgeReceipt(nudge_id, done.position)
+
+
+class PolicyController(Controller):
+    path = "/v1/nudge-policy"
+    tags = ("Nudges",)
+
+    @get(operation_id="show_nudge_policy", summary="The policy of nudges")
+    async def show(
+        self, context: NamedDependency[Context], tenant: NamedDependency[Tenant], after: After = None
+    ) -> PolicyView:
+        """How many nudges come, at which hours and days, of which kinds; and whether any may come now."""
+        return await nudges.in_force(context, tenant, after=after)
+
+    @put(operation_id="change_nudge_policy", summary="Change the policy of nudges")
+    async def change(
+        self,
+        data: JSONBody[Policy],
+        context: NamedDependency[Context],
+        tenant: NamedDependency[Tenant],
+        origin: NamedDependency[Origin],
+    ) -> PolicyReceipt:
+        """The whole policy: what is left out becomes the standard again. The same again changes nothing."""
+        done = await commands.change_nudge_policy(context, tenant, data, origin=origin)
+        return PolicyReceipt(done.position)
 
 
 async def _answer(

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from domain.contacts import IdentityGiven
 from domain.errors import Refused
+from domain.policy import WEEKDAYS, Hours, Policy
 from domain.referrals import ReferralMade, TellOutcome
 from infra import commands, data_folder, event_log, tenants
 from infra.context import Context
@@ -38,6 +39,8 @@ from services.demo.practice import SEED, Business, generate
 
 STATE = "made-up.json"
 ORIGIN = Origin(actor="demo", source="demo")
+# Its nudges come whenever somebody looks at the demo, also at night and on a Sunday.
+ALWAYS_OPEN = Policy(quiet_hours=Hours("00:00", "00:00"), opening_days=WEEKDAYS, holidays=False)
 Progress = Callable[[str, int, int], None]  # which business, how many rows of its files, of how many
 
 
@@ -159,6 +162,7 @@ def _private(business: Business, content: bytes) -> tuple[IdentityGiven, ...]:
 
 
 async def _type_in(context: Context, tenant: Tenant, business: Business) -> None:
+    await commands.change_nudge_policy(context, tenant, ALWAYS_OPEN, origin=ORIGIN)
     for number, channel in enumerate(typed.channels(business)):
         await commands.describe_channel(
             context, tenant, channel, origin=ORIGIN, idempotency_key=f"demo/channel/{number}"

@@ -7,14 +7,16 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import nudges
-from domain.nudges import A_DAY, A_WEEK, OPEN, RULES, Candidate, Nudge, Surroundings
+from domain import choosing, nudges
+from domain.nudges import OPEN, Candidate, Nudge, Surroundings
+from domain.policy import STANDARD, Place, day_began
 from domain.touches import Touch
 
 TENANT = UUID(int=7)
 NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
-AROUND = Surroundings(TENANT, "Portland", NOW, NOW.replace(hour=0))
-REST = RULES["meet_in_person"].rests
+AROUND = Surroundings(TENANT, "Portland", NOW, Place("US", "UTC"))
+BEGAN = day_began(NOW, "UTC")
+REST = timedelta(days=60)
 
 ids = st.integers(1, 12).map(lambda n: UUID(int=n))
 points = st.sampled_from([0.0, 0.2, 0.21, 1.49, 1.5, 24.9, 25.0, 60.0])
@@ -62,16 +64,16 @@ befores = st.lists(one_before(), max_size=12)
 
 @given(candidates, befores)
 def test_never_more_than_the_caps_allow(who: list[Candidate], before: list[Nudge]):
-    new = nudges.suggest(who, before, AROUND)
-    today = sum(one.suggested_at >= AROUND.day_began for one in before)
+    new = choosing.suggest(who, before, AROUND)
+    today = sum(one.suggested_at >= BEGAN for one in before)
     week = sum(NOW - one.suggested_at < timedelta(days=7) for one in before)
-    assert len(new) <= max(0, A_DAY - today)
-    assert len(new) <= max(0, A_WEEK - week)
+    assert len(new) <= max(0, STANDARD.a_day - today)
+    assert len(new) <= max(0, STANDARD.a_week - week)
 
 
 @given(candidates, befores)
 def test_a_contact_has_one_open_nudge_and_its_rest(who: list[Candidate], before: list[Nudge]):
-    new = Counter(one.contact_id for one in nudges.suggest(who, before, AROUND))
+    new = Counter(one.contact_id for one in choosing.suggest(who, before, AROUND))
     assert set(new.values()) <= {1}
     assert not new.keys() & {one.contact_id for one in before if one.state in OPEN}
     assert not new.keys() & {one.contact_id for one in before if NOW - one.suggested_at < REST}
@@ -80,7 +82,7 @@ def test_a_contact_has_one_open_nudge_and_its_rest(who: list[Candidate], before:
 @given(candidates, befores)
 def test_only_who_may_be_met_is_suggested(who: list[Candidate], before: list[Nudge]):
     by_id = {one.contact_id: one for one in who}
-    for nudge in nudges.suggest(who, before, AROUND):
+    for nudge in choosing.suggest(who, before, AROUND):
         one = by_id[nudge.contact_id]
         assert not one.closed
         assert one.met_at is None
@@ -97,22 +99,22 @@ def test_only_who_may_be_met_is_suggested(who: list[Candidate], before: list[Nud
 
 @given(candidates, befores, st.randoms(use_true_random=False))
 def test_the_order_they_come_in_leaves_no_trace(who: list[Candidate], before: list[Nudge], chance):
-    expected = nudges.suggest(who, before, AROUND)
+    expected = choosing.suggest(who, before, AROUND)
     chance.shuffle(who)
     chance.shuffle(before)
-    assert nudges.suggest(who, before, AROUND) == expected
+    assert choosing.suggest(who, before, AROUND) == expected
 
 
 @given(candidates, befores)
 def test_the_chosen_come_before_all_others(who: list[Candidate], before: list[Nudge]):
     """By shared contacts, then strength: among those a wider cap would let in."""
-    chosen = nudges.suggest(who, before, AROUND)
+    chosen = choosing.suggest(who, before, AROUND)
     rank = {one.contact_id: (-one.shared_contacts, -one.score, one.contact_id) for one in who}
     chosen_ranks = [rank[one.contact_id] for one in chosen]
     assert chosen_ranks == sorted(chosen_ranks)
     left = [one for one in who if one.contact_id not in {nudge.contact_id for nudge in chosen}]
     for one in left:
-        alone = nudges.suggest([one], before, AROUND)
+        alone = choosing.suggest([one], before, AROUND)
         if alone and chosen:
             assert rank[one.contact_id] > chosen_ranks[-1]
 
@@ -128,4 +130,4 @@ def test_done_is_a_later_meeting_in_person_and_nothing_else(nudge: Nudge, direct
 @given(one_before(), ages)
 def test_only_an_open_nudge_expires_and_only_after_its_time(nudge: Nudge, ahead: timedelta):
     over = nudge.state in OPEN and NOW + ahead >= nudge.expires_at
-    assert bool(nudges.expire(nudge, NOW + ahead)) == over
+    assert bool(nudges.expire(nudge, None, STANDARD, NOW + ahead)) == over

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from domain import nudges
+from domain import choosing, nudges
 from domain.contacts import ReachNoted
 from domain.errors import Invalid, NotFound, Refused
 from domain.event import Personal
@@ -26,12 +26,14 @@ from domain.nudges import (
     SnoozeNudge,
     Surroundings,
 )
+from domain.policy import STANDARD, Place
 from domain.touches import Touch
 
 NOW = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 TENANT = UUID(int=1)
-AROUND = Surroundings(TENANT, "Portland", NOW, NOW.replace(hour=7))
+PLACE = Place("US", "UTC")
+AROUND = Surroundings(TENANT, "Portland", NOW, PLACE)
 
 
 def candidate(contact_id: UUID = ANA, **more: Any) -> Candidate:
@@ -63,7 +65,7 @@ def nudge(**more: Any) -> Nudge:
 
 
 def suggested(*candidates: Candidate, before: tuple[Nudge, ...] = ()) -> list[NudgeSuggested]:
-    return nudges.suggest(candidates, before, AROUND)
+    return choosing.suggest(candidates, before, AROUND)
 
 
 def test_an_online_friend_within_reach_is_worth_a_meeting():
@@ -164,7 +166,7 @@ def test_thinking_twice_in_a_period_is_thinking_once():
 
 
 def test_two_tenants_have_two_nudges():
-    other = nudges.suggest([candidate()], (), Surroundings(UUID(int=2), "Portland", NOW, NOW))
+    other = choosing.suggest([candidate()], (), Surroundings(UUID(int=2), "Portland", NOW, PLACE))
     assert other[0].nudge_id != suggested(candidate())[0].nudge_id
 
 
@@ -187,14 +189,15 @@ def test_other_touches_do_not_end_it():
 
 def test_what_nobody_did_expires():
     expired = [NudgeExpired(nudge_id=NUDGE, contact_id=ANA)]
-    assert nudges.expire(nudge(), NOW + 19 * DAY) == []
-    assert nudges.expire(nudge(), NOW + 20 * DAY) == expired
-    assert nudges.expire(nudge(state="accepted"), NOW + 20 * DAY) == expired
-    assert nudges.expire(nudge(state="done"), NOW + 20 * DAY) == []
+    assert nudges.expire(nudge(), candidate(), STANDARD, NOW + 19 * DAY) == []
+    assert nudges.expire(nudge(), candidate(), STANDARD, NOW + 20 * DAY) == expired
+    assert nudges.expire(nudge(state="accepted"), candidate(), STANDARD, NOW + 20 * DAY) == expired
+    assert nudges.expire(nudge(state="done"), candidate(), STANDARD, NOW + 20 * DAY) == []
 
 
 def test_a_closed_relationship_ends_its_nudge_at_once():
-    assert nudges.expire(nudge(closed=True), NOW) == [NudgeExpired(nudge_id=NUDGE, contact_id=ANA)]
+    over = NudgeExpired(nudge_id=NUDGE, contact_id=ANA, because="closed")
+    assert nudges.expire(nudge(), candidate(closed=True), STANDARD, NOW) == [over]
 
 
 def decided(command: nudges.Command, state: Nudge | None) -> list[Any]:

@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 
 from domain.contacts import ChangeContact
+from domain.policy import Policy
 from domain.touchpoints import RecordTouchpoint, Reference, StrikeTouchpoint
 from infra import commands, periodic, projector, tenants
 from infra.commands import Recorded
@@ -20,7 +21,7 @@ from infra.event_log import Append, Draft, Verdict, append_now
 from infra.stored_events import Origin
 from infra.tenants import Tenant
 from tests.conftest import Database, Servers
-from tests.road import MASTER_KEY
+from tests.road import ALWAYS_OPEN, MASTER_KEY
 
 ORIGIN = Origin(actor="test", source="cli")
 NOON = datetime(2025, 3, 2, 12, tzinfo=UTC)
@@ -72,6 +73,11 @@ class Shop:
         """`what` as a client would send it."""
         command = msgspec.convert(what, ChangeContact)
         await commands.change_contact(self.context, self.tenant, contact_id, command, origin=ORIGIN)
+
+    async def open_always(self) -> None:
+        """Nudges may come at any hour of any day."""
+        wanted = msgspec.convert(ALWAYS_OPEN, Policy)
+        await commands.change_nudge_policy(self.context, self.tenant, wanted, origin=ORIGIN)
 
     async def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         """As the application sees them within its tenant."""

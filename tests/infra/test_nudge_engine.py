@@ -13,11 +13,18 @@ import time_machine
 from domain import nudges
 from domain.channels import DescribeChannel
 from domain.nudges import AcceptNudge, DismissNudge, NudgeSuggested, SnoozeNudge
+from domain.policy import day_began
 from infra import commands, projector
 from infra.context import Context
 from infra.database import Connection
-from infra.nudge_engine import day_began
 from tests.infra.quiet import ORIGIN, Shop, append, friendship, one_event, touch, work
+
+
+@pytest.fixture(autouse=True)
+async def open_always(shop: Shop, rival: Shop) -> None:
+    """Nudges may come at any hour of any day."""
+    for who in (shop, rival):
+        await who.open_always()
 
 
 async def open_nudges(shop: Shop) -> list[dict[str, Any]]:
@@ -267,10 +274,9 @@ async def test_a_meeting_afterwards_is_the_nudge_done(context: Context, shop: Sh
     await work(context)
     [nudge] = await open_nudges(shop)
     await shop.tell(touch("ben", ago=0, channel="email"))
-    await shop.tell(touch("ben", ago=0, channel="cafe", kind="meeting", direction="in"))
     await shop.tell(touch("ana", ago=0, channel="cafe", kind="meeting", direction="mutual"))
     await work(context)
-    assert len(await open_nudges(shop)) == 1, "an e-mail, a visit of theirs, somebody else: not that"
+    assert len(await open_nudges(shop)) == 1, "an e-mail, somebody else: not that"
     [met] = await shop.tell(touch(["ana", "ben"], ago=0, channel="cafe", kind="meeting", direction="mutual"))
     await work(context)
     assert await open_nudges(shop) == []
@@ -280,12 +286,21 @@ async def test_a_meeting_afterwards_is_the_nudge_done(context: Context, shop: Sh
     assert [kind for kind, _ in await said(rival)] == ["nudge.suggested"]
 
 
-async def test_a_meeting_before_the_suggestion_does_not_count_as_done(context: Context, shop: Shop):
-    await befriend(shop, "ben")
+@pytest.mark.parametrize(("ago", "direction"), [(3, "mutual"), (0, "in")])
+async def test_who_was_met_otherwise_needs_no_nudge_any_more_and_nothing_was_done(
+    context: Context, shop: Shop, rival: Shop, ago: float, direction: str
+):
+    """A meeting from before the suggestion, told late; a visit of theirs."""
+    for who in (shop, rival):
+        await befriend(who, "ben")
     await work(context)
-    await shop.tell(touch("ben", ago=3, channel="cafe", kind="meeting", direction="mutual"))
+    await shop.tell(touch("ben", ago=ago, channel="cafe", kind="meeting", direction=direction))
     await work(context)
-    assert [kind for kind, _ in await said(shop)] == ["nudge.suggested"]
+    kind, body = (await said(shop))[-1]
+    assert (kind, body["because"]) == ("nudge.expired", "no_longer_needed")
+    [nudge] = await shop.contents("nudge")
+    assert (nudge["state"], nudge["because"], nudge["done_by"]) == ("expired", "no_longer_needed", None)
+    assert len(await open_nudges(rival)) == 1
 
 
 async def test_a_place_that_turns_out_to_be_physical_makes_the_nudge_done(context: Context, shop: Shop):

@@ -323,6 +323,7 @@ async def test_many_poisonous_events_leave_room_for_the_others(
 
 
 async def test_a_poisonous_touchpoint_stops_no_nudge(context: Context, shop: Shop):
+    await shop.open_always()
     [ben, *_] = await shop.know(*friendship("ben"))
     await append(context, of_fact(shop, heard(ben), body=b"{}"))
     await work(context)

@@ -185,6 +185,7 @@ async def test_what_is_told_during_a_rebuild_is_in_both(context: Context, shop: 
 
 async def test_a_rebuild_says_nothing_and_suggests_nothing(context: Context, shop: Shop, rival: Shop):
     for who in (shop, rival):
+        await who.open_always()
         await who.tell(*(item for name in ("ben", "ana", "eve", "joe") for item in friendship(name)))
         await work(context)
         assert len(await who.contents("nudge")) == 3, "the day's share; a fourth waits"

@@ -48,6 +48,7 @@ async def test_nothing_personal_can_be_read_in_any_column_of_the_log(
         [done] = await who.tell(met)
         await who.change(done.contact_ids[1], name="Zebulon", locality="Zanzibar", interests=[{"topic": "xylophones"}])
         await work(context)
+    await shop.open_always()
     await shop.tell(*friendship("ana"))
     await work(context)
     [nudge] = await shop.rows("SELECT nudge_id FROM nudge")

@@ -34,6 +34,7 @@ from tests.journeys.businesses import (
     settled,
 )
 from tests.journeys.processes import Up, started, until
+from tests.road import ALWAYS_OPEN
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 ALONE = pytest.mark.xdist_group("alone")  # with an installation of their own, which may be killed beside the others'
@@ -77,6 +78,7 @@ async def businesses(up: Up, number: int) -> AsyncIterator[list[Business]]:
                 limits=httpx.Limits(max_connections=None),
             )  # fmt: skip
             await stack.enter_async_context(client)
+            assert (await client.put("/v1/nudge-policy", json=ALWAYS_OPEN)).is_success
             opened.append(Business(one, seed, client))
         yield opened
 

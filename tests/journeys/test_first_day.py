@@ -11,6 +11,8 @@ def talk(day: int, direction: str, who: dict[str, str], **more: Any) -> dict[str
 
 
 async def test_an_online_friend_is_met(bakery: Business, florist: Business):
+    for business in (bakery, florist):
+        await business.open_always()
     ben = {"email": "Ben@Example.com", "name": "Ben"}
     await bakery.tell(*(talk(day, ("in", "out")[day % 2], ben) for day in range(0, 60, 3)))
     await florist.tell(talk(1, "in", {"email": "ben@example.com", "name": "Benjamin"}))

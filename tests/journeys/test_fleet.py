@@ -15,7 +15,7 @@ from infra.context import open_context
 from tests.conftest import Servers
 from tests.journeys.businesses import Business, check_log, check_projections, load, settled
 from tests.journeys.processes import Fleet, fleet, until
-from tests.road import MASTER_KEY
+from tests.road import ALWAYS_OPEN, MASTER_KEY
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +32,7 @@ async def businesses(ships: Fleet, addresses: list[str], number: int) -> AsyncIt
             clients = [httpx.AsyncClient(base_url=address, headers=key, timeout=40) for address in addresses]
             for client in clients:
                 await stack.enter_async_context(client)
+            assert (await clients[0].put("/v1/nudge-policy", json=ALWAYS_OPEN)).is_success
             opened.append(Business(added, seed, *clients))
         yield opened
 

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import Servers
 from tests.journeys.processes import Fleet, fleet, free_port, until
+from tests.road import ALWAYS_OPEN
 from tests.services.api.told import friendship, touchpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("metrics")]
@@ -94,6 +95,7 @@ async def scraped(servers: Servers) -> AsyncIterator[Scraped]:
         tenant_id, key = await add_business(ships, "Secretive Bakery")
         before = [await scrape(one) for one in (api, worker)]
         async with httpx.AsyncClient(base_url=api, headers={"Authorization": f"Bearer {key}"}) as client:
+            assert (await client.put("/v1/nudge-policy", json=ALWAYS_OPEN)).is_success
             told = [*friendship("ben@secret.example", name="Secret Ben"), touchpoint(kind="dream")]
             assert (await client.post("/v1/touchpoints", json=told)).status_code == 200
             assert (await client.get("/v1/contacts/00000000-0000-7000-8000-000000000000")).status_code == 404

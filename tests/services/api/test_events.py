@@ -145,6 +145,7 @@ async def test_nothing_is_missed_and_nothing_comes_twice_while_events_arrive(bak
 
 
 async def test_a_suggestion_is_in_the_feed_with_its_numbers(bakery: Business):
+    await bakery.open_always()
     await bakery.tell(*friendship("ben@example.com", name="Ben"))
     await bakery.settled()
     [item] = (await bakery.get("/v1/events", types="nudge.suggested"))["items"]

@@ -17,6 +17,10 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "strike_touchpoint": ({"why": "another Ana"}, {"why": "another Ben"}),
     "add_contact": ({"name": "Ana"}, {"name": "Ben"}),
     "describe_channel": ({"slug": "club", "name": "Club"}, {"slug": "club", "name": "The Club"}),
+    "mute_nudges": (
+        {"kind": "keep_the_rhythm", "until": ago(-5)},
+        {"kind": "keep_the_rhythm", "until": ago(-6)},
+    ),
     "accept_nudge": ({}, {"within_reach": "yes"}),
     "snooze_nudge": ({"until": ago(-5)}, {"until": ago(-6)}),
     "dismiss_nudge": ({"reason": "too far"}, {"reason": "too late"}),
@@ -78,7 +82,7 @@ def outcome(answer: httpx.Response) -> Any:
 
 
 def test_every_post_is_covered(road: Road):
-    patches = {"change_contact", "move_appointment", "change_webhook_endpoint", "change_webhook_source"}
+    patches = {"change_contact", "change_nudge_policy", "move_appointment", "change_webhook_endpoint", "change_webhook_source"}
     assert PAIRS.keys() == posts(road).keys() - set(BODILESS) == BODIES.keys() - patches
 
 

@@ -11,6 +11,7 @@ from tests.services.api.told import NOBODY, ago, friendship, touchpoint
 
 async def nudged(business: Business, *addresses: str) -> list[dict[str, Any]]:
     """The open nudges, once each of these is an online friend."""
+    await business.open_always()
     for address in addresses:
         await business.tell(*friendship(address, name=address.partition("@")[0].title()))
     await business.settled()
@@ -26,8 +27,9 @@ async def state(business: Business, nudge: dict[str, Any], position: int | None 
 async def test_an_online_friend_who_was_never_met_is_worth_a_nudge(bakery: Business, florist: Business):
     [nudge] = await nudged(bakery, "ben@example.com")
     assert set(nudge) == {
-        "id", "kind", "state", "priority", "contact_id", "contact_name", "reason", "numbers", "touchpoint_ids",
-        "question", "suggested_at", "expires_at", "snoozed_until", "ended_at", "done_by",
+        "id", "kind", "state", "priority", "contact_id", "contact_name", "title", "reason", "why", "numbers",
+        "touchpoint_ids", "referral_id", "question", "suggested_at", "expires_at", "snoozed_until", "ended_at",
+        "because", "done_by",
     }  # fmt: skip
     assert (nudge["kind"], nudge["state"], nudge["contact_name"]) == ("meet_in_person", "suggested", "Ben")
     assert nudge["question"] == "within reach?"

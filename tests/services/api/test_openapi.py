@@ -90,7 +90,10 @@ def test_every_route_of_the_issue_is_there():
         ("GET", "/v1/channels"),
         ("POST", "/v1/channels"),
         ("GET", "/v1/network"),
+        ("POST", "/v1/contacts/{contact_id}/mute"),
         ("GET", "/v1/nudges"),
+        ("GET", "/v1/nudge-policy"),
+        ("PUT", "/v1/nudge-policy"),
         ("POST", "/v1/nudges/{nudge_id}/accept"),
         ("POST", "/v1/nudges/{nudge_id}/snooze"),
         ("POST", "/v1/nudges/{nudge_id}/dismiss"),
@@ -248,7 +251,7 @@ async def test_every_example_is_taken(bakery: Business, known: dict[str, str], n
     for media_type, content in operation["requestBody"]["content"].items():
         for example in content["examples"].values():
             body = example["value"]
-            if name == "snooze_nudge":
+            if name in ("snooze_nudge", "mute_nudges"):
                 body = body | {"until": ago(-5)}
             sent = {"content": body} if isinstance(body, str) else {"json": body}
             answer = await bakery.client.request(

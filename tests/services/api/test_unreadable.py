@@ -81,6 +81,7 @@ async def test_a_decision_about_it_is_refused_and_about_all_else_is_made(
 
 
 async def test_an_answer_to_a_nudge_that_cannot_be_read_is_refused(bakery: Business, spoil: Spoil):
+    await bakery.open_always()
     await bakery.tell(*friendship("ben@example.com", name="Ben"))
     await bakery.settled()
     [nudge] = (await bakery.get("/v1/nudges"))["items"]

@@ -43,6 +43,7 @@ def friendship(address: str, *, name: str | None = None) -> list[dict[str, Any]]
 
 async def one_of_each(business: Business) -> dict[str, str]:
     """An id of the business's for each kind of id that a route takes."""
+    await business.open_always()
     results = await business.tell(*friendship("ben@example.com", name="Ben"))
     await business.settled()
     [nudge] = (await business.get("/v1/nudges"))["items"]
@@ -77,7 +78,7 @@ async def rested(business: Business, import_id: str) -> dict[str, Any]:
 
 
 async def _referral(business: Business) -> str:
-    made = await business.post("/v1/referrals", REFERRAL)
+    made = await business.post("/v1/referrals", REFERRAL | {"by_way_of": "email"})
     await business.seen(made.json()["position"])
     referral_id: str = made.json()["id"]
     return referral_id
