@@ -174,7 +174,7 @@ async def test_a_contact_shows_what_is_muted_and_whether_it_is_left_alone(bakery
         ({"kind": "meet_in_person", "until": ago(-4_000)}, "until"),
         ({"kind": "meet_in_person", "until": "2026-05-06T08:15:00"}, "until"),
     ],
-    ids=str,
+    ids=["no time", "no kind", "past", "far", "no offset"],
 )
 async def test_a_bad_mute_is_refused_with_its_field(bakery: Business, body: Any, field: str):
     made = (await bakery.post("/v1/contacts", {"name": "Ana"})).json()
