@@ -103,7 +103,7 @@ EVENTS: tuple[Event, ...] = (
             opening_days=("tuesday", "saturday"),
             region="OR",
             away=(policy.Away(date(2026, 8, 3), date(2026, 8, 14)),),
-            kinds=policy.Kinds(meet_in_person=policy.KindPolicy(rest_days=90)),
+            kinds=policy.KindPolicies(meet_in_person=policy.KindPolicy(rest_days=90)),
         )
     ),
     appointments.AppointmentPlanned(

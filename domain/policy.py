@@ -48,7 +48,7 @@ class KindPolicy(Struct, frozen=True, forbid_unknown_fields=True):
     rest_days: Annotated[int, Meta(ge=1, le=730)] | None = None
 
 
-class Kinds(Struct, frozen=True, forbid_unknown_fields=True):
+class KindPolicies(Struct, frozen=True, forbid_unknown_fields=True):
     thank_referrer: KindPolicy = KindPolicy()
     meet_in_person: KindPolicy = KindPolicy()
     keep_the_rhythm: KindPolicy = KindPolicy()
@@ -69,7 +69,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     holidays: bool = True
     region: Annotated[str, Meta(max_length=40)] | None = None
     away: Annotated[tuple[Away, ...], Meta(max_length=100)] = ()
-    kinds: Kinds = Kinds()
+    kinds: KindPolicies = KindPolicies()
 
     def of(self, kind: NudgeKind) -> KindPolicy:
         found: KindPolicy = getattr(self.kinds, kind)

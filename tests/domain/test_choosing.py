@@ -22,7 +22,7 @@ from domain.nudges import (
     NudgeSuggested,
     Surroundings,
 )
-from domain.policy import KindPolicy, Kinds, NudgeKind, Place, Policy
+from domain.policy import KindPolicies, KindPolicy, NudgeKind, Place, Policy
 from domain.rhythm import Rhythm
 from domain.touches import Touch
 
@@ -232,12 +232,12 @@ def test_the_rhythms_rest_is_a_cadence_or_14_days(cadence: float, rest: float):
 
 
 def test_own_rests_and_kinds_switched_off():
-    calmer = Policy(rest_days=30, kinds=Kinds(meet_in_person=KindPolicy(rest_days=90)))
+    calmer = Policy(rest_days=30, kinds=KindPolicies(meet_in_person=KindPolicy(rest_days=90)))
     assert told(friend(), past=[before(ended_at=NOW - 89 * DAY)], policy=calmer) == []
     assert told(friend(), past=[before(ended_at=NOW - 90 * DAY)], policy=calmer)
     other = before(kind="keep_the_rhythm", suggested_at=NOW - 29 * DAY, ended_at=NOW - 20 * DAY)
     assert told(friend(), past=[other], policy=calmer) == []
-    off = Policy(kinds=Kinds(meet_in_person=KindPolicy(on=False)))
+    off = Policy(kinds=KindPolicies(meet_in_person=KindPolicy(on=False)))
     assert told(friend(), policy=off) == []
     assert kinds(friend(rhythm=beat()), policy=off) == ["keep_the_rhythm"]
 
@@ -398,7 +398,7 @@ def test_what_counts_as_done(kind: NudgeKind, touch: dict[str, Any], done: bool)
         ("meet_in_person", friend(left_alone=True), Policy(), "left_alone"),
         ("meet_in_person", friend(muted=frozenset({"meet_in_person"})), Policy(), "muted"),
         ("meet_in_person", friend(muted=frozenset({"keep_the_rhythm"})), Policy(), None),
-        ("meet_in_person", friend(), Policy(kinds=Kinds(meet_in_person=KindPolicy(on=False))), "switched_off"),
+        ("meet_in_person", friend(), Policy(kinds=KindPolicies(meet_in_person=KindPolicy(on=False))), "switched_off"),
         ("keep_the_rhythm", silent(), Policy(), None),
         ("keep_the_rhythm", silent(rhythm=beat(status="dormant")), Policy(), None),
         ("keep_the_rhythm", silent(rhythm=beat(status="in_rhythm")), Policy(), "no_longer_needed"),
