@@ -82,7 +82,13 @@ def outcome(answer: httpx.Response) -> Any:
 
 
 def test_every_post_is_covered(road: Road):
-    patches = {"change_contact", "change_nudge_policy", "move_appointment", "change_webhook_endpoint", "change_webhook_source"}
+    patches = {
+        "change_contact",
+        "change_nudge_policy",
+        "move_appointment",
+        "change_webhook_endpoint",
+        "change_webhook_source",
+    }
     assert PAIRS.keys() == posts(road).keys() - set(BODILESS) == BODIES.keys() - patches
 
 
