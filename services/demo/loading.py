@@ -20,7 +20,7 @@ from domain.contacts import IdentityGiven
 from domain.errors import Refused
 from domain.policy import WEEKDAYS, Hours, Policy
 from domain.referrals import ReferralMade, TellOutcome
-from infra import commands, data_folder, event_log, tenants
+from infra import commands, data_folder, event_log, projector, tenants
 from infra.context import Context
 from infra.data_folder import DataFolder
 from infra.database import in_tenant
@@ -39,8 +39,10 @@ from services.demo.practice import SEED, Business, generate
 
 STATE = "made-up.json"
 ORIGIN = Origin(actor="demo", source="demo")
-# Its nudges come whenever somebody looks at the demo, also at night and on a Sunday.
+# While the past comes in, nothing is suggested from half of it; then at every hour somebody may look, a Sunday's too.
+NOT_YET = Policy(a_day=0)
 ALWAYS_OPEN = Policy(quiet_hours=Hours("00:00", "00:00"), opening_days=WEEKDAYS, holidays=False)
+SEEN_WITHIN = 600.0  # seconds
 Progress = Callable[[str, int, int], None]  # which business, how many rows of its files, of how many
 
 
@@ -119,7 +121,7 @@ async def load(context: Context, folder: DataFolder, *, progress: Progress) -> S
 
 
 async def _load(context: Context, kept: Kept, business: Business, today: date, progress: Progress) -> None:
-    """All files are brought before any is recorded: while one is under way nothing is suggested from half of them."""
+    """What the owner typed in, then the files: all of them read in a dry run, then recorded one by one."""
     tenant = await office.chosen(context, kept.tenant_id)
     files = await asyncio.to_thread(files_of, business, today)
     await _type_in(context, tenant, business)
@@ -130,14 +132,23 @@ async def _load(context: Context, kept: Kept, business: Business, today: date, p
     rows, before = sum(found.rows or 0 for found in brought.values()), 0
     for name, found in brought.items():
         shown = partial(_show, progress, tenant.name, before, rows)
-        await _record(
-            context, tenant, found, Answers(private=_private(business, files[name]), unsure="business"), shown
-        )
+        answers = Answers(private=_private(business, files[name]), unsure="business")
+        await _record(context, tenant, found, answers, shown)
         before += found.rows or 0
+    await _until_seen(context, tenant)
+    await commands.change_nudge_policy(context, tenant, ALWAYS_OPEN, origin=ORIGIN)
 
 
 def _show(progress: Progress, name: str, before: int, rows: int, found: Import) -> None:
     progress(name, before + found.through_row, rows)
+
+
+async def _until_seen(context: Context, tenant: Tenant) -> None:
+    """Until every view has all that was recorded, by whatever workers there are, or by none."""
+    position = await event_log.head(context.pool, tenant.tenant_id) or 0
+    while await projector.advance(context):
+        pass
+    await projector.reached(context, tenant.tenant_id, list(projector.PROJECTIONS), position, seconds=SEEN_WITHIN)
 
 
 async def _bring(context: Context, tenant: Tenant, name: str, content: bytes) -> Import:
@@ -162,7 +173,7 @@ def _private(business: Business, content: bytes) -> tuple[IdentityGiven, ...]:
 
 
 async def _type_in(context: Context, tenant: Tenant, business: Business) -> None:
-    await commands.change_nudge_policy(context, tenant, ALWAYS_OPEN, origin=ORIGIN)
+    await commands.change_nudge_policy(context, tenant, NOT_YET, origin=ORIGIN)
     for number, channel in enumerate(typed.channels(business)):
         await commands.describe_channel(
             context, tenant, channel, origin=ORIGIN, idempotency_key=f"demo/channel/{number}"

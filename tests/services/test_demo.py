@@ -145,6 +145,19 @@ async def test_two_appointments_wait_for_an_answer_and_others_are_to_come(loaded
     assert len((await business.get("/v1/appointments", state="planned"))["items"]) >= 3
 
 
+async def test_the_first_nudges_are_from_the_whole_past(loaded: Loaded, slug: str):
+    """None was suggested while files came in, when those met in one were still unmet in another."""
+    suggested = (await loaded.businesses[slug].get("/v1/nudges"))["items"]
+    people = await loaded.people(slug)
+    assert len(suggested) == 3
+    assert all(one["reason"] for one in suggested)
+    assert loaded.part(slug, "not thanked") in [
+        one["contact_name"] for one in suggested if one["kind"] == "thank_referrer"
+    ]
+    asked = [people[one["contact_name"]] for one in suggested if one["kind"] == "meet_in_person"]
+    assert all(one["met_at"] is None for one in asked)
+
+
 async def test_each_report_accounts_for_every_row(loaded: Loaded, slug: str):
     reports = {one.file_name: one for one in await loaded.reports(slug)}
     assert len(reports) == 6
