@@ -163,8 +163,8 @@ async def pgbench(url: str, script: Path, mode: str, seconds: float) -> float:
     process = await asyncio.create_subprocess_exec(*map(str, command), stdout=asyncio.subprocess.PIPE)
     told, _ = await process.communicate()
     found = re.search(r"tps = ([\d.]+)", told.decode())
-    if found is None:
-        raise RuntimeError(told.decode())
+    if found is None:  # on a busy machine 32 connections may take longer than that
+        return await pgbench(url, script, mode, 4 * seconds + 1)
     return float(found.group(1))
 
 
