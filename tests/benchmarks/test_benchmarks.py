@@ -32,7 +32,7 @@ async def test_a_benchmark_runs_and_tells_its_figures(servers: Servers, subject:
     figures = await SUBJECTS[subject](Place(servers, TINY))
     assert len(lines(figures)) == 1 + len(figures) > 1
     for one in figures:
-        assert one.ours >= 0
+        assert one.ours >= 0 or one.unit == "MB"
         assert one.theirs is None or (one.ours > 0 and one.theirs > 0), one
         assert not one.what.startswith("lost") or one.ours == 0
 

@@ -111,9 +111,10 @@ async def test_what_nobody_starts_is_given_up(context: Context, shop: Shop, admi
 async def test_each_act_has_its_time(context: Context, shop: Shop, act: str):
     done = await undone(shop, await brought(shop, meetings(3)))
     if act == "undo":
-        ready = await dried(shop, meetings(4))
+        running = await dried(shop, meetings(4))
+        await desk.start(context, shop.tenant, running.import_id, StartImport())
         with pytest.raises(Refused, match="is undone when it has ended"):
-            await desk.undo(context, shop.tenant, ready.import_id)
+            await desk.undo(context, shop.tenant, running.import_id)
     elif act == "start":
         with pytest.raises(Refused, match="is started when its dry run is over"):
             await desk.start(context, shop.tenant, done.import_id, StartImport())
