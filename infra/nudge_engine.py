@@ -76,8 +76,8 @@ async def think(connection: Connection, tenant: Tenant) -> Thought:
 async def _suggested(
     connection: Connection, around: Surroundings, past: Sequence[Nudge], unthanked: Mapping[UUID, tuple[Handed, ...]]
 ) -> list[NudgeSuggested]:
-    usual = await connection.fetchrow(queries("nudges").usual_trend, around.tenant_id)
     rows = await connection.fetch(queries("nudges").candidates, around.tenant_id, around.now, list(unthanked))
+    usual = await connection.fetchrow(queries("nudges").usual_trend, around.tenant_id) if rows else None
     around = replace(around, usual_trend=usual["usual_trend"], people=usual["people"]) if usual else around
     return choosing.suggest([_candidate(row, unthanked) for row in rows], past, around)
 

@@ -89,11 +89,16 @@ SELECT c.contact_id, coalesce(r.score, 0) AS score, coalesce(r.stage, 0) AS stag
 
 -- name: candidates
 -- Two-way online ties that never met, the overdue among the familiar, and these; with whom they were met together and the
--- latest touchpoints behind them.
+-- latest touchpoints behind them. Who they are is asked first, by score: all others need not be looked at.
 {candidate}
    AND r.contact_id IS NOT NULL
-   AND ((r.score >= 25 AND r.half = 'online_only' AND r.online_points >= 1.5) OR (r.score >= 35 AND r.rhythm_status = 'overdue')
-        OR c.contact_id = ANY ($3::uuid[]));
+   AND c.contact_id = ANY ($3::uuid[] || ARRAY(
+        SELECT o.contact_id FROM relationship o
+         WHERE o.tenant_id = $1 AND o.build = live_build('relationships') AND o.half = 'online_only' AND o.score >= 25
+           AND o.online_points >= 1.5
+         UNION
+        SELECT o.contact_id FROM relationship o
+         WHERE o.tenant_id = $1 AND o.build = live_build('relationships') AND o.score >= 35 AND o.rhythm_status = 'overdue'));
 
 -- name: known
 -- These contacts, whatever became of them.
