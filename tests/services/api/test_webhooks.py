@@ -341,7 +341,7 @@ async def test_all_that_failed_is_replayed_and_nothing_else(bakery: Business, re
     receiver.answer = lambda _: web.Response(status=204)
     for _ in range(2):  # the second time there is nothing left that failed
         await bakery.post(f"{ENDPOINTS}/{added['id']}/replay", {"failed_since": since})
-    done = await ended(bakery, 5)
+        done = await ended(bakery, 5)
     assert sorted((one["replay"], one["state"]) for one in done) == [
         (0, "delivered"), (0, "exhausted"), (0, "exhausted"), (1, "delivered"), (1, "delivered"),
     ]  # fmt: skip
