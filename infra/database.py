@@ -92,6 +92,14 @@ async def in_tenant(pool: Pool, tenant_id: UUID, *, seconds: int = 20) -> AsyncI
         yield connection
 
 
+@asynccontextmanager
+async def reading(pool: Pool, tenant_id: UUID, *, seconds: int = 20) -> AsyncIterator[Connection]:
+    """As `in_tenant`, to read only: all that is read in it is of one moment, however many statements that takes."""
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        await enter(connection, tenant_id, seconds=seconds)
+        yield connection
+
+
 async def enter(connection: Connection, tenant_id: UUID, *, seconds: int) -> None:
     """Make the running transaction the tenant's; `seconds` is the longest a statement of it may take.
 

@@ -13,7 +13,7 @@ from domain import appointments
 from domain.appointments import ASKED, AppointmentKind, Party, Shown
 from domain.errors import NotFound
 from infra.context import Context
-from infra.database import Connection, in_tenant, queries
+from infra.database import Connection, queries, reading
 from infra.stored_events import decoded
 from infra.tenants import Tenant
 from infra.views.freshness import reached
@@ -105,7 +105,7 @@ async def page(
     keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
     position = await reached(context, tenant, READS, after)
     now = datetime.now(UTC)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(
             getattr(queries("appointments"), _statement(which)), tenant.tenant_id, which.contact_id, now, now - ASKED,
             STATES.get(which.state, [which.state]), which.since, which.until, *keys, limit + 1,
@@ -124,7 +124,7 @@ def _statement(which: Filter) -> str:
 async def one(context: Context, tenant: Tenant, appointment_id: UUID, *, after: int | None = None) -> OneAppointment:
     """Raises NotFound, Behind."""
     position = await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(queries("appointments").one, tenant.tenant_id, appointment_id)
         if row is None:
             raise NotFound("there is no such appointment")

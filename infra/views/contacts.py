@@ -16,7 +16,7 @@ from domain.rhythm import Status
 from domain.strength import STAGES
 from domain.touchpoints import About, Act, Direction, Kind, TouchpointRecorded
 from infra.context import Context
-from infra.database import Connection, in_tenant, queries
+from infra.database import Connection, queries, reading
 from infra.projections.relationships import unpack_rhythm
 from infra.stored_events import decoded
 from infra.tenants import Tenant
@@ -152,7 +152,7 @@ async def page(
     """One page of contacts. Raises Invalid for a bad cursor, Behind when the view does not reach `after` in time."""
     keys = _sort_keys(sort, given_cursor)
     position = await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(
             getattr(queries("contacts"), f"page_by_{sort}"), tenant.tenant_id, *_conditions(which), limit + 1, *keys
         )
@@ -237,7 +237,7 @@ def stage_of(number: int) -> Stage:
 async def one(context: Context, tenant: Tenant, contact_id: UUID, *, after: int | None = None) -> ContactView:
     """One contact. Raises NotFound, Behind."""
     position = await reached(context, tenant, (*READS, *referrals.READS, "appointments", "nudges"), after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(queries("contacts").one, tenant.tenant_id, contact_id)
         if row is None:
             raise NotFound("there is no such contact")
@@ -279,7 +279,7 @@ async def timeline(
     """A contact's touchpoints, the newest first, struck ones among them. Raises NotFound, Invalid, Behind."""
     keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
     position = await reached(context, tenant, ("contacts", "timeline"), after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         if not await connection.fetchval(queries("contacts").exists, tenant.tenant_id, contact_id):
             raise NotFound("there is no such contact")
         rows = await connection.fetch(queries("timeline").page, tenant.tenant_id, contact_id, *keys, limit + 1)

@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from domain import events
 from infra.context import Context
-from infra.database import in_tenant, queries
+from infra.database import queries, reading
 from infra.tenants import Tenant
 from infra.views.freshness import check_written
 from infra.views.pages import Instant
@@ -53,7 +53,7 @@ async def feed(
 
 async def _read(context: Context, tenant: Tenant, after: int, types: Sequence[str], limit: int) -> Feed:
     sql = queries("event_log")
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         head = await connection.fetchval(sql.position, tenant.tenant_id)
         check_written(after, head)
         if types:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from domain.errors import Invalid
 from infra import projector
 from infra.context import Context
-from infra.database import in_tenant, queries
+from infra.database import queries, reading
 from infra.tenants import Tenant
 
 
@@ -17,7 +17,7 @@ async def reached(context: Context, tenant: Tenant, projections: Sequence[str], 
     position = await projector.reached(context, tenant.tenant_id, projections, None)
     if after is None or position >= after:
         return position
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         check_written(after, await connection.fetchval(queries("event_log").position, tenant.tenant_id))
     return await projector.reached(context, tenant.tenant_id, projections, after)
 

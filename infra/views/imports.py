@@ -15,7 +15,7 @@ from domain.errors import NotFound
 from domain.imports import Outcome, Sort, State
 from infra import event_log
 from infra.context import Context
-from infra.database import Connection, in_tenant, queries
+from infra.database import Connection, queries, reading
 from infra.imports import files, formats, people
 from infra.imports.accounts import opened
 from infra.imports.job import Import, Shown, own_identities, told_of
@@ -169,7 +169,7 @@ async def page(
     """The newest first. Raises Invalid for a bad cursor, or where the log has not got to `after`."""
     await _written(context, tenant, after)
     keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(queries("imports").page, tenant.tenant_id, *keys, limit + 1)
         position = await connection.fetchval(queries("event_log").position, tenant.tenant_id)
     shown, last = cut(rows, limit)
@@ -211,7 +211,7 @@ async def one(context: Context, tenant: Tenant, import_id: UUID, *, after: int |
     """One import. Raises NotFound, Invalid."""
     await _written(context, tenant, after)
     sql, key = queries("imports"), (tenant.tenant_id, import_id)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         found = await _found(connection, tenant, import_id)
         kinds = await connection.fetch(sql.kinds, *key)
         reasons = await connection.fetch(sql.reasons, *key)
@@ -272,7 +272,7 @@ async def rows(
     """What became of the rows, in order. Raises NotFound, Invalid for a bad cursor."""
     await _written(context, tenant, after)
     [row] = keys_of(given_cursor, tuple[int]) or (0,)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         found = await _found(connection, tenant, import_id)
         page = await connection.fetch(queries("imports").rows, tenant.tenant_id, import_id, outcome, row, limit + 1)
     shown, last = cut(page, limit)
@@ -301,7 +301,7 @@ async def named(
     """The people of the file, those with the most rows first. Raises NotFound, Invalid for a bad cursor."""
     await _written(context, tenant, after)
     keys = keys_of(given_cursor, tuple[int, UUID]) or (None, None)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         found = await _found(connection, tenant, import_id)
         page = await connection.fetch(queries("imports").people, tenant.tenant_id, import_id, sort, *keys, limit + 1)
     shown, last = cut(page, limit)
@@ -326,7 +326,7 @@ async def report(
 ) -> AsyncIterator[bytes]:
     """Every row and what became of it, as a table (CSV), piece by piece. Formulas are text in it. Raises NotFound."""
     await _written(context, tenant, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         await _found(connection, tenant, import_id)
     return _report(context, tenant, import_id)
 
@@ -335,7 +335,7 @@ async def _report(context: Context, tenant: Tenant, import_id: UUID) -> AsyncIte
     yield _table([COLUMNS])
     after = 0
     while True:
-        async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        async with reading(context.pool, tenant.tenant_id) as connection:
             page = await connection.fetch(
                 queries("imports").rows, tenant.tenant_id, import_id, None, after, ROWS_AT_ONCE
             )

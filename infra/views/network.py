@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from domain.channels import Access, Realm, Role
 from infra.context import Context
-from infra.database import in_tenant, queries
+from infra.database import queries, reading
 from infra.tenants import Tenant
 from infra.views.contacts import Stage, stage_of
 from infra.views.freshness import reached
@@ -64,7 +64,7 @@ class NetworkView(Struct, frozen=True, kw_only=True):
 async def whole(context: Context, tenant: Tenant, *, limit: int = 10, after: int | None = None) -> NetworkView:
     """The network with up to `limit` people of each half. Raises Behind."""
     position = await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         counts = {
             row["half"]: row["contacts"] for row in await connection.fetch(queries("network").halves, tenant.tenant_id)
         }
@@ -101,7 +101,7 @@ async def channels(
     """The channels by slug. Raises Invalid, Behind."""
     [slug] = keys_of(given_cursor, tuple[str]) or (None,)
     position = await reached(context, tenant, ("network", "relationships"), after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(queries("network").channels, tenant.tenant_id, slug, limit + 1)
     shown, last = cut(rows, limit)
     return Page([ChannelView(**dict(row)) for row in shown], None if last is None else cursor(last["slug"]), position)

@@ -14,7 +14,7 @@ from domain import choosing, policy, rhythm
 from domain.nudges import OPEN, Because, State
 from domain.policy import NudgeKind, Place, Policy
 from infra.context import Context
-from infra.database import Connection, in_tenant, queries
+from infra.database import Connection, queries, reading
 from infra.projections.nudges import past_of, policy_of
 from infra.tenants import Tenant
 from infra.views.freshness import reached
@@ -96,7 +96,7 @@ async def page(
     keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
     position = await reached(context, tenant, READS, after)
     now = datetime.now(UTC)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(
             queries("nudges").page, tenant.tenant_id, STATES.get(state, [state]), now, *keys, limit + 1
         )
@@ -110,7 +110,7 @@ async def in_force(context: Context, tenant: Tenant, *, after: int | None = None
     """The policy. Raises Behind."""
     position = await reached(context, tenant, ("nudges",), after)
     now, place = datetime.now(UTC), Place(tenant.country, tenant.time_zone)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(queries("nudges").policy, tenant.tenant_id)
         known = await policy_of(connection, tenant.tenant_id)
         past = await past_of(connection, tenant.tenant_id, now)

@@ -17,7 +17,7 @@ from domain.errors import NotFound
 from domain.money import total
 from domain.referrals import Direction, Fact, Outcome, Status, fact_of, fold
 from infra.context import Context
-from infra.database import Connection, in_tenant, queries
+from infra.database import Connection, queries, reading
 from infra.stored_events import read_stream
 from infra.tenants import Tenant
 from infra.views.freshness import reached
@@ -216,7 +216,7 @@ async def page(
     """The newest first. Raises Invalid for a bad cursor, Behind."""
     keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
     position = await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(
             queries("referrals").page, tenant.tenant_id, which.withdrawn, which.direction, which.status,
             which.referrer, which.prospect, which.unthanked, which.since, limit + 1, *keys,
@@ -279,7 +279,7 @@ def _amount(value: Decimal | None) -> str | None:
 async def one(context: Context, tenant: Tenant, referral_id: UUID, *, after: int | None = None) -> ReferralView:
     """One referral. Raises NotFound, Behind."""
     position = await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(queries("referrals").one, tenant.tenant_id, referral_id)
         if row is None:
             raise NotFound("there is no such referral")
@@ -314,7 +314,7 @@ async def tree(
     """All chains, or what is below one person. Raises NotFound for a root in no chain, Behind."""
     position = await reached(context, tenant, READS, after)
     now = datetime.now(UTC)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(queries("referrals").received, tenant.tenant_id)
     links = [_link(row) for row in rows]
     found = await asyncio.to_thread(chains.chains, links)  # of thousands it takes a while, and others are to be served
@@ -324,7 +324,7 @@ async def tree(
     inside = {member.contact_id for member in members}
     also = [link for link in (*found.also, *found.circles) if link.referrer_id in inside][:limit]
     people = {member.contact_id for member in shown}.union(*((one.referrer_id, one.prospect_id) for one in also))
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         known = await names(connection, tenant.tenant_id, people)
     circles = set(found.circles)
     theirs = [link for link in links if link.referrer_id in inside]

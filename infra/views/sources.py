@@ -12,7 +12,7 @@ from domain.signatures import Scheme
 from domain.sources import MessageState, State
 from infra import inbox, sources
 from infra.context import Context
-from infra.database import in_tenant, queries
+from infra.database import queries, reading
 from infra.tenants import Tenant
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
@@ -61,7 +61,7 @@ class MessageDetail(Struct, frozen=True):
 async def all_sources(context: Context, tenant: Tenant, *, after: int | None = None) -> Page[SourceView]:
     """All of them. Like each read here it waits until the tenant's webhooks have come to `after`."""
     position = await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(queries("sources").views, tenant.tenant_id, None)
     return Page([_source(row, tenant) for row in rows], None, position)
 
@@ -69,7 +69,7 @@ async def all_sources(context: Context, tenant: Tenant, *, after: int | None = N
 async def source(context: Context, tenant: Tenant, source_id: UUID, *, after: int | None = None) -> SourceView:
     """Raises NotFound."""
     await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(queries("sources").views, tenant.tenant_id, source_id)
     if row is None:
         raise NotFound("there is no such source")
@@ -104,7 +104,7 @@ async def messages(
     """The newest first. Raises Invalid."""
     keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
     position = await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(queries("inbox").page, tenant.tenant_id, source_id, state, *keys, limit + 1)
     shown, last = cut(rows, limit)
     following = None if last is None else cursor(last["received_at"], last["message_id"])
@@ -114,7 +114,7 @@ async def messages(
 async def message(context: Context, tenant: Tenant, message_id: UUID, *, after: int | None = None) -> MessageDetail:
     """Raises NotFound."""
     await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(queries("inbox").one, tenant.tenant_id, message_id)
     if row is None:
         raise NotFound("there is no such message")
@@ -140,7 +140,7 @@ def _message(row: asyncpg.Record) -> MessageView:
 async def audits(context: Context, tenant: Tenant, source_id: UUID, *, after: int | None = None) -> Audits:
     """Who did what, the newest first, at most 200; of a deleted source too. Raises NotFound."""
     await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(queries("sources").audits, tenant.tenant_id, source_id)
     if not rows:
         raise NotFound("there is no such source")

@@ -10,7 +10,7 @@ from domain.errors import NotFound
 from domain.relationships import Told, day_of, rhythm_at
 from domain.touches import Touch
 from infra.context import Context
-from infra.database import in_tenant, queries
+from infra.database import queries, reading
 from infra.projections import timeline
 from infra.projections.nudges import policy_of
 from infra.projections.relationships import away_of
@@ -74,7 +74,7 @@ async def explained(
     """As of now, or of what had happened by `true_at`. Raises NotFound, Behind."""
     at = true_at or datetime.now(UTC)
     position = await reached(context, tenant, ("contacts", "timeline"), after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         known = await connection.fetchrow(queries("contacts").standing, tenant.tenant_id, contact_id, at)
         if known is None:
             raise NotFound("there is no such contact")

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from domain.errors import NotFound
 from infra.context import Context
-from infra.database import in_tenant, queries
+from infra.database import queries, reading
 from infra.tenants import Tenant
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
@@ -39,7 +39,7 @@ async def page(
     """Whom a contact knows, those known to us longest first. Raises NotFound, Invalid, Behind."""
     [last_id] = keys_of(given_cursor, tuple[UUID]) or (None,)
     position = await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         if not await connection.fetchval(queries("contacts").exists, tenant.tenant_id, contact_id):
             raise NotFound("there is no such contact")
         rows = await connection.fetch(queries("referrals").ties, tenant.tenant_id, contact_id, last_id, limit + 1)

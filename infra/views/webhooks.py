@@ -13,7 +13,7 @@ from domain.errors import NotFound
 from domain.webhooks import Body
 from domain.webhooks import State as EndpointState
 from infra.context import Context
-from infra.database import Connection, in_tenant, queries
+from infra.database import Connection, queries, reading
 from infra.deliveries import Sent, headers_of, unseal_content
 from infra.tenants import Tenant
 from infra.views.freshness import reached
@@ -134,7 +134,7 @@ class Audits(Struct, frozen=True):
 async def endpoints(context: Context, tenant: Tenant, *, after: int | None = None) -> Page[EndpointView]:
     """All of them. Like each read here it waits until fan-out has come to `after`: raises Invalid, Behind."""
     position = await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(queries("webhooks").views, tenant.tenant_id, None)
     return Page([_endpoint(row, tenant) for row in rows], None, position)
 
@@ -142,7 +142,7 @@ async def endpoints(context: Context, tenant: Tenant, *, after: int | None = Non
 async def endpoint(context: Context, tenant: Tenant, endpoint_id: UUID, *, after: int | None = None) -> EndpointView:
     """Raises NotFound."""
     await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(queries("webhooks").views, tenant.tenant_id, endpoint_id)
     if row is None:
         raise NotFound("there is no such endpoint")
@@ -186,7 +186,7 @@ async def deliveries(
     """The newest first. Raises Invalid."""
     keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
     position = await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(
             queries("webhooks").deliveries, tenant.tenant_id, endpoint_id, list(states) or None, event_type, since,
             *keys, limit + 1,
@@ -200,7 +200,7 @@ async def delivery(context: Context, tenant: Tenant, delivery_id: UUID, *, after
     """Raises NotFound."""
     await reached(context, tenant, READS, after)
     sql = queries("webhooks")
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(sql.delivery, tenant.tenant_id, delivery_id)
         if row is None:
             raise NotFound("there is no such delivery")
@@ -255,7 +255,7 @@ async def statistics(
     sql = queries("webhooks")
     this_hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     since = this_hour - timedelta(hours=hours - 1)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         await _check_endpoint(connection, tenant, endpoint_id)
         rows = await connection.fetch(sql.hours, tenant.tenant_id, endpoint_id, since)
         [latency] = await connection.fetch(sql.latency, tenant.tenant_id, endpoint_id, since)
@@ -268,7 +268,7 @@ async def statistics(
 async def replays(context: Context, tenant: Tenant, endpoint_id: UUID, *, after: int | None = None) -> Replays:
     """The newest first, at most 100. Raises NotFound."""
     await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         await _check_endpoint(connection, tenant, endpoint_id)
         rows = await connection.fetch(queries("webhooks").replays, tenant.tenant_id, endpoint_id)
     return Replays([_replay(row) for row in rows])
@@ -294,7 +294,7 @@ def _replay(row: asyncpg.Record) -> ReplayView:
 async def audits(context: Context, tenant: Tenant, endpoint_id: UUID, *, after: int | None = None) -> Audits:
     """Who did what, the newest first, at most 200; of a deleted endpoint too."""
     await reached(context, tenant, READS, after)
-    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(queries("webhooks").audits, tenant.tenant_id, endpoint_id)
     if not rows:
         raise NotFound("there is no such endpoint")
