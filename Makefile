@@ -68,7 +68,7 @@ bench: .venv/.installed
 
 lock: .venv/.installed
 	$(BIN)/uv $(COMPILE) --upgrade --group dev --all-extras pyproject.toml -o requirements.lock
-	echo hatchling | $(BIN)/uv $(COMPILE) --all-extras --constraint requirements.lock pyproject.toml - -o requirements-image.lock
+	echo hatchling | $(BIN)/uv $(COMPILE) --extra tracing --constraint requirements.lock pyproject.toml - -o requirements-image.lock
 	echo uv | $(BIN)/uv $(COMPILE) --upgrade - -o requirements-uv.lock
 
 clean:
