@@ -12,7 +12,7 @@ from domain.channels import Realm, by_table
 from domain.contacts import Ending, Often
 from domain.rhythm import Away, Rhythm
 from domain.strength import Assessment, Strength
-from domain.touches import MARKERS, Touch
+from domain.touches import MARKERS, STANDARD, Touch, Weights
 
 Half = Literal["online_only", "in_person_only", "both", "named_only"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -76,18 +76,17 @@ def day_start(day: int) -> datetime:
     return EPOCH + timedelta(days=day)
 
 
-def add(relationship: Relationship, experiences: Iterable[Experience]) -> Relationship:
+def add(relationship: Relationship, experiences: Iterable[Experience], *, weights: Weights = STANDARD) -> Relationship:
     """With these touches too. Raises OutOfOrder when one lies before the last day: then fold all of them."""
     told = list(experiences)
-    return replace(
-        _with_facts(relationship, told), strength=strength.add(relationship.strength, (one.touch for one in told))
-    )
+    grown = strength.add(relationship.strength, (one.touch for one in told), weights=weights)
+    return replace(_with_facts(relationship, told), strength=grown)
 
 
-def fold(experiences: Iterable[Experience]) -> Relationship:
+def fold(experiences: Iterable[Experience], *, weights: Weights = STANDARD) -> Relationship:
     """From all unstruck touches, in any order; one that comes twice counts once."""
     told = list({one.touch.touchpoint_id: one for one in experiences}.values())
-    return replace(_with_facts(NOBODY_YET, told), strength=strength.fold(one.touch for one in told))
+    return replace(_with_facts(NOBODY_YET, told), strength=strength.fold((one.touch for one in told), weights=weights))
 
 
 def _with_facts(relationship: Relationship, experiences: list[Experience]) -> Relationship:
@@ -103,17 +102,23 @@ def _with_facts(relationship: Relationship, experiences: list[Experience]) -> Re
 
 
 def picture(
-    relationship: Relationship, realms: Mapping[str, Realm], day: int, *, told: Told = NOTHING_TOLD, away: Away = ()
+    relationship: Relationship,
+    realms: Mapping[str, Realm],
+    day: int,
+    *,
+    told: Told = NOTHING_TOLD,
+    away: Away = (),
+    weights: Weights = STANDARD,
 ) -> Picture:
     """As seen on a UTC day, or on the day of the last touch when that lies ahead. Unopened channels: by the table."""
     day = max(day, last_day(relationship))
-    assessment = strength.evaluate(relationship.strength, day)
+    assessment = strength.evaluate(relationship.strength, day, weights=weights)
     firsts = {slug: presence.first_at for slug, presence in relationship.channels.items()}
     physical = [at for slug, at in firsts.items() if realm_of(slug, realms) == "physical"]
     virtual = [at for slug, at in firsts.items() if realm_of(slug, realms) == "virtual"]
     return Picture(
         assessment=assessment,
-        rhythm=rhythm_at(relationship.strength, day, stage=assessment.stage, told=told, away=away),
+        rhythm=rhythm_at(relationship.strength, day, stage=assessment.stage, told=told, away=away, weights=weights),
         half=half_of(virtual=bool(virtual), physical=bool(physical)),
         met_at=min(physical, default=None),
         first_touch_at=min(firsts.values(), default=None),
@@ -125,10 +130,12 @@ def picture(
     )
 
 
-def rhythm_at(state: Strength, day: int, *, stage: int, told: Told, away: Away = ()) -> Rhythm | None:
+def rhythm_at(
+    state: Strength, day: int, *, stage: int, told: Told, away: Away = (), weights: Weights = STANDARD
+) -> Rhythm | None:
     if told.closed is not None:
         return None
-    return rhythm.at(state, day, stage=stage, often=told.how_often, away=away)
+    return rhythm.at(state, day, stage=stage, often=told.how_often, away=away, weights=weights)
 
 
 def last_day(relationship: Relationship) -> int:

@@ -19,17 +19,9 @@ from msgspec.structs import replace
 from domain.touches import MILLION, STANDARD, Cell, Measure, Touch, Weights, day_cells, measure, merged, once
 
 STAGES: tuple[str, ...] = ("named_only", "by_sight", "acquaintance", "familiar", "ally", "advocate")
-PARTS: dict[str, int] = {
-    "intensity": 30,
-    "reciprocity": 15,
-    "depth": 20,
-    "breadth": 15,
-    "tenure": 10,
-    "advocacy": 10,
-}
+PARTS: tuple[str, ...] = ("intensity", "reciprocity", "depth", "breadth", "tenure", "advocacy")
 Fading = tuple[float, float, float]
 UNFADED: Fading = (1.0, 1.0, 1.0)
-MOST = tuple(PARTS.values())
 ENTER = (0.0, 3.0, 15.0, 35.0, 55.0)
 EXIT = (0.0, 0.0, 10.0, 28.0, 46.0)
 ADVOCATE_ENTERS, ADVOCATE_STAYS = 0.5, 0.3
@@ -170,15 +162,14 @@ def evaluate(state: Strength, day: int, *, weights: Weights = STANDARD) -> Asses
         raise ValueError("this state knows later touches: fold those up to the day asked for")
     closed = settled(state, weights)
     stage = _stage_in_silence(closed, day, weights)
-    return _assessment(
-        closed, _fading(day - closed.through, weights.half_lives), read(closed, day, weights=weights), stage
-    )
+    fading = _fading(day - closed.through, weights.half_lives)
+    return _assessment(closed, fading, read(closed, day, weights=weights), stage, weights)
 
 
 def read(state: Strength, day: int, *, weights: Weights = STANDARD) -> Reading:
     """The unrounded components at the end of a UTC day that is not before the state's last day."""
     closed = settled(state, weights)
-    return _read(closed.sums, closed.record, _fading(day - closed.through, weights.half_lives), day)
+    return _read(closed.sums, closed.record, _fading(day - closed.through, weights.half_lives), day, weights)
 
 
 def _join(state: Strength, cell: Cell, weights: Weights) -> Strength:
@@ -199,7 +190,7 @@ def settled(state: Strength, weights: Weights) -> Strength:
     fading = _fading(cell.day - state.through, weights.half_lives)
     sums = _with_cell(state.sums, fading, cell, points, weights)
     record = _with_day(state.record, cell, points)
-    reading = _read(sums, record, UNFADED, cell.day)
+    reading = _read(sums, record, UNFADED, cell.day, weights)
     return Strength(cell.day, sums, record, _stage_after(state, cell.day, reading, weights))
 
 
@@ -257,7 +248,7 @@ def _months(recent: int) -> int:
     return sum(1 << month for month in range(YEAR_MONTHS) if recent >> month * MONTH_DAYS & MONTH_BITS)
 
 
-def _read(sums: Sums, record: Record, fading: Fading, day: int) -> Reading:
+def _read(sums: Sums, record: Record, fading: Fading, day: int, weights: Weights) -> Reading:
     """The six components of the model, each 0..1. None of them rises with `day` while there is no touch."""
     fast, medium, slow = fading
     frequency = _mixed(sums.fast * fast, sums.medium * medium, sums.slow * slow)
@@ -272,7 +263,7 @@ def _read(sums: Sums, record: Record, fading: Fading, day: int) -> Reading:
         _tenure(record, day),
         1 - exp(-sums.advocacy * slow / 4),
     )
-    raw = fsum(map(mul, MOST, values))
+    raw = fsum(map(mul, weights.parts, values))
     held = less < ONE_SIDED and raw > ONE_SIDED_CAP
     return Reading(record, values, shared, less > ONE_SIDED, raw, held, ONE_SIDED_CAP if held else raw)
 
@@ -313,7 +304,7 @@ def _stage_in_silence(state: Strength, day: int, weights: Weights) -> int:
     if tick <= state.through or state.stage <= 1:
         return state.stage
     fading = _fading(tick - state.through, weights.half_lives)
-    return next_stage(state.stage, _read(state.sums, state.record, fading, tick))
+    return next_stage(state.stage, _read(state.sums, state.record, fading, tick, weights))
 
 
 def next_stage(stage: int, reading: Reading) -> int:
@@ -346,11 +337,11 @@ def _span(record: Record) -> int:
     return 0 if record.first is None or record.last is None else record.last - record.first
 
 
-def _assessment(closed: Strength, fading: Fading, reading: Reading, stage: int) -> Assessment:
+def _assessment(closed: Strength, fading: Fading, reading: Reading, stage: int, weights: Weights) -> Assessment:
     sums, record = closed.sums, closed.record
     fast, medium, slow = fading
     given, received = sums.given * medium, sums.received * medium
-    tenths = _tenths(reading)
+    tenths = _tenths(reading, weights)
     return Assessment(
         score=sum(tenths) / 10,
         stage=stage,
@@ -377,13 +368,13 @@ def _assessment(closed: Strength, fading: Fading, reading: Reading, stage: int) 
     )
 
 
-def _tenths(reading: Reading) -> list[int]:
+def _tenths(reading: Reading, weights: Weights) -> list[int]:
     """Points in tenths that sum to the score in tenths: each rounded down or up, up those with the most to lose.
 
     Rounded one by one they could sum to more than a held score may be, and rise from one silent day to the next.
     """
     scale = reading.score / reading.raw if reading.held else 1.0
-    exact = [10 * most * value * scale for most, value in zip(MOST, reading.values, strict=True)]
+    exact = [10 * most * value * scale for most, value in zip(weights.parts, reading.values, strict=True)]
     tenths = [int(points) for points in exact]
     short = round(10 * reading.score) - sum(tenths)
     for i in sorted(range(len(exact)), key=lambda i: tenths[i] - exact[i])[:short]:

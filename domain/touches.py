@@ -123,13 +123,14 @@ class Weights(Struct, frozen=True):
     """One version of the model's constants; another version means a rebuild, never a mixture.
 
     `half_lives` are days: the fast, the medium and the slow memory. `depth_points` are the points of a day by its
-    deepest touch. `tick_days` is how often a stage is looked at between touches.
+    deepest touch. `parts` are the points each part of the score is worth at most, 100 in all. `tick_days` is how often
+    a stage is looked at between touches.
     """
 
-    version: str = "1"
     qualities: dict[str, Quality] = field(default_factory=lambda: QUALITIES)
     half_lives: tuple[float, float, float] = (30.0, 180.0, 730.0)
     depth_points: tuple[float, float, float, float] = (0.0, 0.02, 1.0, 2.0)
+    parts: tuple[float, float, float, float, float, float] = (30.0, 15.0, 20.0, 15.0, 10.0, 10.0)
     tick_days: int = 1
 
 

@@ -133,7 +133,7 @@ def test_only_what_we_receive_is_advocacy(kind: str, advocacy: int):
 
 
 def test_a_tenant_may_weigh_a_kind_otherwise():
-    weights = Weights(version="2", qualities={**QUALITIES, "like": Quality(0.2)})
+    weights = Weights(qualities={**QUALITIES, "like": Quality(0.2)})
     assert measure(touch("like"), weights=weights) == Measure(200_000, "mutual", 0, 0)
 
 
