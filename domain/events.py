@@ -3,7 +3,19 @@
 import msgspec
 from msgspec import Struct
 
-from domain import appointments, channels, contacts, money, nudges, policy, referrals, ties, touchpoints, webhooks
+from domain import (
+    appointments,
+    channels,
+    contacts,
+    merges,
+    money,
+    nudges,
+    policy,
+    referrals,
+    ties,
+    touchpoints,
+    webhooks,
+)
 from domain.event import NOTHING_PERSONAL, Event, Personal
 
 TYPES: dict[str, type[Event]] = {
@@ -24,6 +36,9 @@ TYPES: dict[str, type[Event]] = {
         contacts.ContactRemoved,
         contacts.ContactRestored,
         contacts.LeaveAloneNoted,
+        merges.ContactMerged,
+        merges.ContactUnmerged,
+        merges.ContactsToldApart,
         channels.ChannelOpened,
         channels.ChannelDescribed,
         referrals.ReferralMade,

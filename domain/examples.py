@@ -4,7 +4,19 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from domain import appointments, channels, contacts, money, nudges, policy, referrals, ties, touchpoints, webhooks
+from domain import (
+    appointments,
+    channels,
+    contacts,
+    merges,
+    money,
+    nudges,
+    policy,
+    referrals,
+    ties,
+    touchpoints,
+    webhooks,
+)
 from domain.event import Event, Personal
 
 ANA = UUID("01990000-0000-7000-8000-00000000000a")
@@ -62,6 +74,9 @@ EVENTS: tuple[Event, ...] = (
     contacts.ContactRemoved(contact_id=ANA, undo_of=IMPORT),
     contacts.ContactRestored(contact_id=ANA),
     contacts.LeaveAloneNoted(contact_id=ANA, leave_alone=True),
+    merges.ContactMerged(contact_id=ANA, merged_id=BEN),
+    merges.ContactUnmerged(contact_id=ANA, merged_id=BEN),
+    merges.ContactsToldApart(contact_ids=(ANA, BEN)),
     channels.ChannelOpened(channel=CHAMBER),
     channels.ChannelDescribed(channel=CHAMBER),
     referrals.ReferralMade(**_ABOUT, channel="chamber", touchpoint_id=COFFEE, heat=4, source="notebook", source_id="7"),

@@ -13,11 +13,13 @@ from infra.commands.appointments import (
 )
 from infra.commands.channels import describe_channel
 from infra.commands.contacts import add_contact, change_contact
+from infra.commands.merges import Merged, merge_contacts, merge_pairs, tell_apart, unmerge_contact
 from infra.commands.nudges import answer_nudge, change_nudge_policy, finish_nudge, mute_nudges
 from infra.commands.referrals import make_introduction, make_referral, note_tie, tell_outcome
 from infra.commands.touchpoints import Recorded, record_touchpoints, strike_touchpoint
 
 __all__ = [
+    "Merged",
     "Planned",
     "Recorded",
     "add_contact",
@@ -30,6 +32,8 @@ __all__ = [
     "finish_nudge",
     "make_introduction",
     "make_referral",
+    "merge_contacts",
+    "merge_pairs",
     "move_appointment",
     "mute_nudges",
     "note_tie",
@@ -37,8 +41,10 @@ __all__ = [
     "plan_appointments",
     "record_touchpoints",
     "strike_touchpoint",
+    "tell_apart",
     "tell_happened",
     "tell_missed",
     "tell_outcome",
+    "unmerge_contact",
     "withdraw_appointments",
 ]

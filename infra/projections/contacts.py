@@ -1,4 +1,4 @@
-"""Contacts as lists and pages show them: names, identities, interests, and what the owner said."""
+"""Contacts as lists and pages show them: names, identities, interests, what the owner said, and who is who."""
 
 from uuid import UUID
 
@@ -6,6 +6,7 @@ from domain import contacts
 from domain.event import Event
 from infra.database import Connection, queries
 from infra.projection import Batch, Projection, Stored
+from infra.projections import merges
 
 
 async def apply(connection: Connection, batch: Batch) -> None:
@@ -27,6 +28,7 @@ async def apply(connection: Connection, batch: Batch) -> None:
         await connection.execute(sql.note_identity, batch.tenant_id, batch.build, *map(list, zip(*noted, strict=True)))
     for stored in batch.events:
         await _apply_one(connection, batch.tenant_id, batch.build, stored)
+    await merges.apply(connection, batch)
 
 
 async def _apply_one(connection: Connection, tenant_id: UUID, build: int, stored: Stored) -> None:
@@ -74,9 +76,10 @@ PROJECTION = Projection(
             contacts.RelationshipStated,
             contacts.RelationshipClosed,
             contacts.LeaveAloneNoted,
+            *merges.TYPES,
         )
     ),
-    tables=("contact", "contact_identity", "contact_interest"),
+    tables=("contact", "contact_identity", "contact_interest", "contact_alias", "told_apart"),
     apply=apply,
     personal=True,
 )

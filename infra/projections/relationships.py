@@ -12,6 +12,7 @@ from domain import contacts, relationships
 from domain.appointments import AppointmentMoved, AppointmentPlanned
 from domain.channels import ChannelDescribed, ChannelOpened, Realm
 from domain.contacts import ContactAdded, ContactRemoved, RelationshipClosed, RelationshipStated
+from domain.merges import ContactMerged, ContactUnmerged
 from domain.policy import NudgePolicyChanged, Policy
 from domain.referrals import ReferralLost, ReferralMade, ReferralWon
 from domain.relationships import NOBODY_YET, NOTHING_TOLD, Experience, Relationship, Told, day_of
@@ -21,7 +22,7 @@ from domain.ties import IntroductionMade, TieNoted
 from domain.touchpoints import TouchpointRecorded, TouchpointRestored, TouchpointStruck
 from infra.database import Connection, queries
 from infra.projection import Batch, Projection, Stored
-from infra.projections import network, timeline
+from infra.projections import merges, network, timeline
 from infra.projections.nudges import policy_of
 
 RESCORED_AT_ONCE = 2_000
@@ -33,8 +34,9 @@ _PACK = msgspec.msgpack.Encoder()
 _RHYTHM = msgspec.msgpack.Decoder(Rhythm)
 
 
+MERGING = (ContactMerged, ContactUnmerged)
 # What else speaks of people who are there: any of it brings a removed one back.
-NAMING = (*contacts.FACTS, AppointmentPlanned, AppointmentMoved, ReferralMade, IntroductionMade, TieNoted)
+NAMING = (*contacts.FACTS, AppointmentPlanned, AppointmentMoved, ReferralMade, IntroductionMade, TieNoted, *MERGING)
 
 
 class Kept(Struct, frozen=True):
@@ -57,18 +59,25 @@ class News(Struct, frozen=True):
 
 
 async def apply(connection: Connection, batch: Batch) -> None:
-    """New touches are added to the states. Struck, late or replayed ones, and decisions on referrals, fold their
+    """New touches are added to the states. Struck, late or replayed ones, decisions on referrals, and merges fold their
     contacts again from the timeline.
 
-    That reads as far as the timeline has come: in a long catch-up each contact is folded again once, not once a batch.
+    A row is of a standing contact, with all that it stands for as far as the contacts have come: that may be ahead, and
+    a merge or unmerge still to be seen here then folds again all whom it is about. Folding
+    reads as far as the timeline has come: in a long catch-up each contact is folded again once, not once a batch.
     """
     described = _described(batch.events)
     news = _news(batch.events)
-    again, removed = await _removals(connection, batch, news)
-    news = {who: told for who, told in news.items() if who not in removed}
-    kept = await _load(connection, batch, list(news), described)
+    back, removed = await _removals(connection, batch, news)
+    moved = {who for one in batch.events if isinstance(one.event, MERGING) for who in one.event.subjects}
+    stands = await merges.standing_of(connection, batch.tenant_id, news.keys() | back | removed | moved)
+    again = {stands.get(who, who) for who in back | removed | moved}
+    await _take_out(connection, batch, moved & stands.keys())
+    gone = await _all_removed(connection, batch, {stands.get(who, who) for who in news.keys() | again})
+    by_contact = _standing(news, stands)
+    kept = await _load(connection, batch, list(by_contact), described)
     changed = {who: one for who, one in kept.items() if described & one.relationship.channels.keys()}
-    for who, told in news.items():
+    for who, told in by_contact.items():
         one = kept.get(who, NEW)
         fresh = told if batch.again else [each for each in told if each.position > one.folded_to]
         if batch.again or any(each.changes for each in fresh):
@@ -79,8 +88,9 @@ async def apply(connection: Connection, batch: Batch) -> None:
                 changed[who] = Kept(relationships.add(one.relationship, touches), fresh[-1].position)
             except OutOfOrder:
                 again.add(who)
-    changed |= await _fold_again(connection, batch, again)
-    await _store(connection, batch, changed)
+    changed |= await _fold_again(connection, batch, again - gone)
+    await _store(connection, batch, {who: one for who, one in changed.items() if who not in gone})
+    await _take_out(connection, batch, gone)
     if any(isinstance(one.event, NudgePolicyChanged) for one in batch.events):
         await _look_at_all_again(connection, batch)
 
@@ -117,10 +127,18 @@ def _news(events: Iterable[Stored]) -> dict[UUID, list[News]]:
     return news
 
 
+def _standing(news: Mapping[UUID, Sequence[News]], stands: Mapping[UUID, UUID]) -> dict[UUID, list[News]]:
+    """By who stands for the contacts now, in order: what several of them had counts once."""
+    found: dict[UUID, dict[int, News]] = {}
+    for who, told in news.items():
+        found.setdefault(stands.get(who, who), {}).update({one.position: one for one in told})
+    return {who: [told[position] for position in sorted(told)] for who, told in found.items()}
+
+
 async def _removals(
     connection: Connection, batch: Batch, news: Mapping[UUID, Sequence[News]]
 ) -> tuple[set[UUID], set[UUID]]:
-    """Those who were once removed and are back, to be folded again; and those who are removed now, without a row."""
+    """Those who were once removed and are back, to be folded again; and those who are removed now."""
     taken_out: dict[UUID, int] = {}
     seen: dict[UUID, int] = {who: max(one.position * one.there for one in told) for who, told in news.items()}
     for stored in batch.events:
@@ -143,9 +161,20 @@ async def _write_removals(
         await connection.execute(sql.remove, batch.tenant_id, batch.build, list(taken_out), list(taken_out.values()))
     rows = await connection.fetch(sql.see_removed, batch.tenant_id, batch.build, list(seen), list(seen.values()))
     removed = {row["contact_id"] for row in rows if row["removed"]}
-    if removed:
-        await connection.execute(sql.take_out, batch.tenant_id, batch.build, list(removed))
     return {row["contact_id"] for row in rows} - removed, removed
+
+
+async def _all_removed(connection: Connection, batch: Batch, contact_ids: set[UUID]) -> set[UUID]:
+    """Those of these standing contacts who are removed, with all that they stand for: they have no row."""
+    if not contact_ids:
+        return set()
+    rows = await connection.fetch(queries("relationships").all_removed, batch.tenant_id, batch.build, list(contact_ids))
+    return {row["contact_id"] for row in rows}
+
+
+async def _take_out(connection: Connection, batch: Batch, contact_ids: set[UUID]) -> None:
+    if contact_ids:
+        await connection.execute(queries("relationships").take_out, batch.tenant_id, batch.build, list(contact_ids))
 
 
 async def _load(connection: Connection, batch: Batch, contact_ids: list[UUID], described: set[str]) -> dict[UUID, Kept]:
@@ -167,7 +196,8 @@ def unpack(strength: bytes, facts: bytes, last_touch_at: datetime | None) -> Rel
 async def _fold_again(connection: Connection, batch: Batch, contact_ids: set[UUID]) -> dict[UUID, Kept]:
     if not contact_ids:
         return {}
-    found = await timeline.experiences(connection, batch.tenant_id, list(contact_ids), through=batch.reach)
+    members = await merges.members_of(connection, batch.tenant_id, contact_ids)
+    found = await timeline.experiences(connection, batch.tenant_id, members, through=batch.reach)
     return {who: Kept(relationships.fold(touches), batch.reach) for who, touches in found.items()}
 
 
@@ -196,8 +226,21 @@ async def _write(connection: Connection, tenant_id: UUID, build: int, kept: Mapp
 
 
 async def _told(connection: Connection, tenant_id: UUID, contact_ids: list[UUID]) -> dict[UUID, Told]:
-    rows = await connection.fetch(queries("relationships").told, tenant_id, contact_ids)
-    return {row["contact_id"]: Told(row["how_often"], row["closed"]) for row in rows}
+    """What the owner told of each standing contact: its own word, else that of those merged into it."""
+    members = await merges.members_of(connection, tenant_id, contact_ids)
+    everybody = [who for group in members.values() for who in group]
+    rows = {
+        row["contact_id"]: row for row in await connection.fetch(queries("relationships").told, tenant_id, everybody)
+    }
+    words = {standing: [rows[who] for who in group if who in rows] for standing, group in members.items()}
+    return {
+        who: Told(
+            next((row["how_often"] for row in said if row["how_often"]), None),
+            next((row["closed"] for row in said if row["closed"]), None),
+        )
+        for who, said in words.items()
+        if said
+    }
 
 
 def _row(

@@ -69,36 +69,40 @@ def _rows(stored: Stored) -> list[tuple[object, ...]]:
 
 
 async def experiences(
-    connection: Connection, tenant_id: UUID, contact_ids: list[UUID], *, through: int
+    connection: Connection, tenant_id: UUID, members: Mapping[UUID, Sequence[UUID]], *, through: int
 ) -> dict[UUID, list[Experience]]:
-    """The unstruck touches of these contacts as known at a position, from the live build, and their conversions."""
-    found: dict[UUID, list[Experience]] = {who: [] for who in contact_ids}
-    for row in await connection.fetch(queries("timeline").touches, tenant_id, contact_ids, through):
-        found[row["contact_id"]].append(Experience(touch_of(row), row["occurred_at"]))
-    decided = await connection.fetch(queries("timeline").conversions, tenant_id, contact_ids, through, None)
-    for who, converted in conversions(decided, found).items():
+    """By standing contact, the unstruck touches of all that are one with it as known at a position, and their
+    conversions, from the live build. A touch that several of them had stands there for each."""
+    stands = {who: standing for standing, group in members.items() for who in group}
+    found: dict[UUID, list[Experience]] = {who: [] for who in members}
+    for row in await connection.fetch(queries("timeline").touches, tenant_id, list(stands), through):
+        found[stands[row["contact_id"]]].append(Experience(touch_of(row), row["occurred_at"]))
+    decided = await connection.fetch(queries("timeline").conversions, tenant_id, list(stands), through, None)
+    for who, converted in conversions(decided, found, stands).items():
         found[who] += converted
     return found
 
 
 async def experiences_until(
-    connection: Connection, tenant_id: UUID, contact_id: UUID, until: datetime | None
+    connection: Connection, tenant_id: UUID, group: Sequence[UUID], until: datetime | None
 ) -> list[Experience]:
-    """One contact's unstruck touches that had happened by an instant, and the conversions by then."""
+    """The unstruck touches of contacts that are one, each once, that had happened by an instant, and the conversions
+    by then."""
     sql = queries("timeline")
-    rows = await connection.fetch(sql.touches_until, tenant_id, contact_id, until)
-    found = [Experience(touch_of(row), row["occurred_at"]) for row in rows]
-    decided = await connection.fetch(sql.conversions, tenant_id, [contact_id], None, until)
-    return found + conversions(decided, {contact_id: found}).get(contact_id, [])
+    rows = await connection.fetch(sql.touches_until, tenant_id, list(group), until)
+    found = list({row["touchpoint_id"]: Experience(touch_of(row), row["occurred_at"]) for row in rows}.values())
+    decided = await connection.fetch(sql.conversions, tenant_id, list(group), None, until)
+    stands = dict.fromkeys(group, group[0])
+    return found + conversions(decided, {group[0]: found}, stands).get(group[0], [])
 
 
 def conversions(
-    decided: Iterable[asyncpg.Record], known: Mapping[UUID, Sequence[Experience]]
+    decided: Iterable[asyncpg.Record], known: Mapping[UUID, Sequence[Experience]], stands: Mapping[UUID, UUID]
 ) -> dict[UUID, list[Experience]]:
-    """By contact, what decisions on referrals come to, where the referral is among the contact's touches."""
+    """By standing contact, what decisions on referrals come to, where the referral is among the contact's touches."""
     facts: dict[tuple[UUID, UUID, UUID], list[Fact]] = {}
     for row in decided:
-        of = row["contact_id"], row["referral_id"], row["touchpoint_id"]
+        of = stands[row["contact_id"]], row["referral_id"], row["touchpoint_id"]
         facts.setdefault(of, []).append(Fact(row["outcome"], row["occurred_at"], row["position"]))
     found: dict[UUID, list[Experience]] = {}
     for (who, referral_id, touchpoint_id), told in facts.items():

@@ -7,6 +7,12 @@ DELETE FROM contact_identity WHERE tenant_id = $1 AND build = $2;
 -- name: empty_contact_interest
 DELETE FROM contact_interest WHERE tenant_id = $1 AND build = $2;
 
+-- name: empty_contact_alias
+DELETE FROM contact_alias WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_told_apart
+DELETE FROM told_apart WHERE tenant_id = $1 AND build = $2;
+
 -- name: empty_timeline
 DELETE FROM timeline WHERE tenant_id = $1 AND build = $2;
 

@@ -97,10 +97,10 @@ SELECT topic, learned_at, in_confidence, noted_at FROM contact_interest
 -- name: exists
 SELECT EXISTS (SELECT FROM contact WHERE tenant_id = $1 AND build = live_build('contacts') AND contact_id = $2);
 
--- name: standing
--- What the owner had told of the relationship by an instant.
+-- name: words
+-- What the owner had told by an instant of the relationship with contacts that are one, in their order.
 SELECT CASE WHEN stated_at <= $3 THEN how_often END AS how_often, closed FROM contact
- WHERE tenant_id = $1 AND build = live_build('contacts') AND contact_id = $2;
+ WHERE tenant_id = $1 AND build = live_build('contacts') AND contact_id = ANY ($2) ORDER BY array_position($2, contact_id);
 
 -- name: names
 -- What these contacts are called: by name, else by their first identity.

@@ -262,6 +262,11 @@ SELECT DISTINCT substring(e.stream FROM 9)::uuid AS contact_id FROM event e
    AND e.position > coalesce((SELECT max(r.position) FROM event r
                                WHERE r.tenant_id = e.tenant_id AND r.stream = e.stream AND r.type = 'contact.removed'), 0);
 
+-- name: merged_into
+-- Those of these contacts that stand for others.
+SELECT DISTINCT into_id AS contact_id FROM contact_alias
+ WHERE tenant_id = $1 AND build = live_build('contacts') AND into_id = ANY ($2);
+
 -- name: touched
 -- Those of them who have a touchpoint that counts.
 SELECT DISTINCT contact_id FROM timeline

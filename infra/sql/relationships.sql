@@ -52,3 +52,14 @@ RETURNING r.contact_id, r.removed_at_position > r.seen_at_position AS removed;
 
 -- name: take_out
 DELETE FROM relationship WHERE tenant_id = $1 AND build = $2 AND contact_id = ANY ($3);
+
+-- name: all_removed
+-- Those of these standing contacts of whom nobody is there: neither they nor any that they stand for.
+SELECT w.contact_id FROM unnest($3::uuid[]) AS w (contact_id)
+  JOIN removed_contact r ON r.tenant_id = $1 AND r.build = $2 AND r.contact_id = w.contact_id
+                        AND r.removed_at_position > r.seen_at_position
+ WHERE NOT EXISTS (
+       SELECT FROM contact_alias a
+         LEFT JOIN removed_contact m ON m.tenant_id = $1 AND m.build = $2 AND m.contact_id = a.contact_id
+                                    AND m.removed_at_position > m.seen_at_position
+        WHERE a.tenant_id = $1 AND a.build = live_build('contacts') AND a.standing_id = w.contact_id AND m.contact_id IS NULL);

@@ -42,10 +42,10 @@ SELECT contact_id, touchpoint_id, occurred_at, kind, channel, direction, act, de
  ORDER BY contact_id, occurred_at, touchpoint_id;
 
 -- name: touches_until
--- One contact's unstruck touches that had happened by an instant.
+-- Unstruck touches of contacts that are one that had happened by an instant.
 SELECT contact_id, touchpoint_id, position, occurred_at, kind, channel, direction, act, depth, minutes, audience, people, automated
   FROM timeline
- WHERE tenant_id = $1 AND build = live_build('timeline') AND contact_id = $2 AND struck_at_position IS NULL
+ WHERE tenant_id = $1 AND build = live_build('timeline') AND contact_id = ANY ($2) AND struck_at_position IS NULL
    AND ($3::timestamptz IS NULL OR occurred_at <= $3)
  ORDER BY occurred_at, touchpoint_id;
 

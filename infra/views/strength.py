@@ -11,7 +11,7 @@ from domain.relationships import Told, day_of, rhythm_at
 from domain.touches import Touch
 from infra.context import Context
 from infra.database import queries, reading
-from infra.projections import timeline
+from infra.projections import merges, timeline
 from infra.projections.nudges import policy_of
 from infra.projections.relationships import away_of
 from infra.tenants import Tenant
@@ -75,20 +75,24 @@ async def explained(
     at = true_at or datetime.now(UTC)
     position = await reached(context, tenant, ("contacts", "timeline"), after)
     async with reading(context.pool, tenant.tenant_id) as connection:
-        known = await connection.fetchrow(queries("contacts").standing, tenant.tenant_id, contact_id, at)
-        if known is None:
+        group = await merges.everybody(connection, tenant.tenant_id, contact_id)
+        words = await connection.fetch(queries("contacts").words, tenant.tenant_id, group, at)
+        if not words:
             raise NotFound("there is no such contact")
         away = away_of(await policy_of(connection, tenant.tenant_id))
-        experiences = await timeline.experiences_until(connection, tenant.tenant_id, contact_id, true_at)
+        experiences = await timeline.experiences_until(connection, tenant.tenant_id, group, true_at)
     touches = [one.touch for one in experiences]
     day = max([day_of(at), *(touch.day for touch in touches)])
     state = strength.fold(touches)
     seen = strength.evaluate(state, day)
-    standing = Told(known["how_often"], known["closed"])
+    standing = Told(
+        next((row["how_often"] for row in words if row["how_often"]), None),
+        next((row["closed"] for row in words if row["closed"]), None),
+    )
     weighing = strength.weigh_touches(touches, day)
     happened = {one.touch.touchpoint_id: one.occurred_at for one in experiences}
     return StrengthView(
-        contact_id=contact_id,
+        contact_id=group[0],
         score=seen.score,
         stage=stage_of(seen.stage),
         held=seen.held or UNSET,

@@ -24,14 +24,16 @@ def test_nothing_personal_is_in_the_body_or_in_public(event: Event):
 def test_an_event_lies_in_a_stream_of_its_kind(event: Event):
     kinds = {
         "contact", "touchpoint", "channel", "nudge", "appointment", "referral", "introduction", "tie", "tenant",
-        "webhook_endpoint",
+        "webhook_endpoint", "apart",
     }  # fmt: skip
     assert event.stream.partition("-")[0] in kinds
 
 
 def test_types_are_dotted_and_in_the_past_tense():
     assert all(name.count(".") == 1 and name.islower() for name in events.TYPES)
-    assert all(name.endswith(("ed", "done", "struck", "made", "met", "won", "lost")) for name in events.TYPES)
+    assert all(
+        name.endswith(("ed", "done", "struck", "made", "met", "won", "lost", "told_apart")) for name in events.TYPES
+    )
 
 
 def test_an_erased_event_has_nothing_personal():
