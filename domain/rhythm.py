@@ -23,8 +23,6 @@ Basis = Literal["own", "told", "stage"]
 Course = Literal["warming", "steady", "cooling"]
 Away = Sequence[tuple[int, int]]
 
-PRIOR_REPEATS, PRIOR_DAYS = 1.0, 45.0
-PURCHASES, PURCHASE_DAYS, LEAVES, STAYS = 0.6, 20.0, 0.8, 4.0
 REGULAR_FROM, REGULAR_SPREAD, REGULAR_SHAPE = 6, 0.5, 4
 DUE, DORMANT = 1.5, 8.0
 UNUSUAL, ENOUGH = 0.10, 3
@@ -36,6 +34,24 @@ TOLD: dict[Often, float | None] = {
     "daily": 1.0, "weekly": 7.0, "monthly": MONTH, "quarterly": 91.0, "yearly": YEAR, "rarely": None,
 }  # fmt: skip
 STAGE_GOALS = (None, None, 180.0, 90.0, 45.0, 30.0)
+
+
+class Priors(Struct, frozen=True):
+    """What is thought of a tie before anything is known of it.
+
+    `repeats` in `days`: the gamma over its rate (a0, b0). `purchases`, `purchase_days`, `leaves` and `stays` are r,
+    alpha, a and b of MBG/NBD. `rapport evaluate` fits them to a set; these are the design's.
+    """
+
+    repeats: float = 1.0
+    days: float = 45.0
+    purchases: float = 0.6
+    purchase_days: float = 20.0
+    leaves: float = 0.8
+    stays: float = 4.0
+
+
+PRIORS = Priors()
 
 
 class Rhythm(Struct, frozen=True):
@@ -134,7 +150,7 @@ def days_away(after: int, until: int, away: Away) -> int:
     return counted
 
 
-def pace(settled: Strength, days: Days, weights: Weights = STANDARD) -> tuple[float, float]:
+def pace(settled: Strength, days: Days, weights: Weights = STANDARD, *, priors: Priors = PRIORS) -> tuple[float, float]:
     """Alpha and beta of the gamma over the tie's rate: repeats, and the days they took, both fading, on the prior.
 
         q = 2^(-(last-first)/180) ;  n' = max(0, N(last) - q) ;  X = (180/ln 2)*(1 - q)
@@ -145,7 +161,7 @@ def pace(settled: Strength, days: Days, weights: Weights = STANDARD) -> tuple[fl
     half_life = weights.half_lives[1]
     share = 2.0 ** (-days.span / half_life)
     at_last = settled.sums.contact_days * 2.0 ** ((settled.through - days.last) / half_life)
-    return PRIOR_REPEATS + max(0.0, at_last - share), PRIOR_DAYS + half_life / log(2) * (1 - share)
+    return priors.repeats + max(0.0, at_last - share), priors.days + half_life / log(2) * (1 - share)
 
 
 def _cadence(
@@ -172,13 +188,14 @@ def _survival(days: Days, alpha: float, ratio: float, basis: Basis | None) -> fl
     return exp(-alpha * log1p(ratio / alpha))
 
 
-def alive_after(days: Days, silence: int) -> float:
+def alive_after(days: Days, silence: float, *, priors: Priors = PRIORS) -> float:
     """P_alive = 1/(1 + a/(b+x) * ((al+T)/(al+tx))^(r+x)), with x = n-1, tx = last-first, T = tx + silence.
 
     By logarithms: the power itself leaves the floats after some decades of daily contact.
     """
     repeats = days.count - 1
-    odds = log(LEAVES / (STAYS + repeats)) + (PURCHASES + repeats) * log1p(silence / (PURCHASE_DAYS + days.span))
+    going_on = (priors.purchases + repeats) * log1p(silence / (priors.purchase_days + days.span))
+    odds = log(priors.leaves / (priors.stays + repeats)) + going_on
     return 1 / (1 + exp(odds)) if odds < 700 else 0.0
 
 

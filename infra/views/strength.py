@@ -1,13 +1,16 @@
 """A relationship's strength, explained: its parts and the touchpoints that weigh most in each."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
-from domain import strength
+from domain import outlook, strength
 from domain.errors import NotFound
-from domain.relationships import Told, day_of, rhythm_at
+from domain.relationships import Experience, Told, day_of, rhythm_at
+from domain.rhythm import Away
+from domain.strength import Strength
 from domain.touches import Touch
 from infra.context import Context
 from infra.database import queries, reading
@@ -45,12 +48,20 @@ class PartView(Struct, frozen=True):
     touchpoints: list[Weighing]
 
 
+class OutlookView(Struct, frozen=True):
+    """The chance, 0 to 1, of contact within so many days, where all goes on as it did. No part of the strength."""
+
+    days_14: float
+    days_30: float
+
+
 class StrengthView(Struct, frozen=True, kw_only=True):
     """The points of the parts (intensity, reciprocity, depth, breadth, tenure, advocacy) add up to the score.
 
     `scored_at` is the instant asked; the model looks at its UTC day.
     `held` says why the score may not rise yet. `early`: fewer than three contact days, too little to go by.
-    `rhythm` is null for somebody never in touch and for a closed relationship.
+    `rhythm` and `outlook`, the chances of contact soon, are null for somebody never in touch and for a closed
+    relationship.
     """
 
     contact_id: UUID
@@ -65,6 +76,7 @@ class StrengthView(Struct, frozen=True, kw_only=True):
     received: float
     early: bool
     rhythm: RhythmView | None
+    outlook: OutlookView | None
     position: int
 
 
@@ -107,8 +119,17 @@ async def explained(
         received=round(seen.received, 3),
         early=seen.contact_days < TOO_EARLY,
         rhythm=told(rhythm_at(state, day, stage=seen.stage, told=standing, away=away)),
+        outlook=None if standing.closed else _outlook(state, experiences, at, away),
         position=position,
     )
+
+
+def _outlook(state: Strength, experiences: Sequence[Experience], at: datetime, away: Away) -> OutlookView | None:
+    if not experiences:
+        return None
+    last = max(one.occurred_at for one in experiences)
+    seen = outlook.at(state, last, max(at, last), away=away)
+    return None if seen is None else OutlookView(round(seen.days_14, 2), round(seen.days_30, 2))
 
 
 def _weighing(touch: Touch, weight: float, happened: dict[UUID, datetime]) -> Weighing:
