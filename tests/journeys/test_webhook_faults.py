@@ -1,12 +1,15 @@
 """Webhooks survive what kills processes: each event is told, each delivery is one row, a late result changes none."""
 
 import asyncio
+import multiprocessing
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from multiprocessing.synchronize import Event
 from random import Random
 from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -14,22 +17,27 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from domain.deliveries import LEASE
-from infra import tenants
+from infra import tenants, webhooks
 from infra.context import open_context
+from infra.database import in_tenant, open_pool
+from infra.tenants import NewTenant
+from services.workers.main import catch_up
 from tests.conftest import Servers
-from tests.journeys.processes import Fleet, fleet, until
+from tests.journeys.processes import Fleet, Up, fleet, own_valkey, started, until
 from tests.receiver import Received, Receiver, receiving
 from tests.road import MASTER_KEY
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("webhook faults")]
 
+DEAD_SECONDS = 10.0  # past every patience anybody has with Valkey
 LOOPBACK = {"RAPPORT_WEBHOOKS_ALLOW_LOOPBACK": "1"}
 
 
 class Told:
     """A business of a fleet, with an endpoint at a receiver."""
 
-    def __init__(self, client: httpx.AsyncClient, receiver: Receiver) -> None:
+    def __init__(self, tenant_id: UUID, client: httpx.AsyncClient, receiver: Receiver) -> None:
+        self.tenant_id = tenant_id
         self.client = client
         self.receiver = receiver
         self.endpoint = ""
@@ -44,14 +52,7 @@ class Told:
 
     async def tell(self, number: int) -> None:
         """Touchpoints with ids of their own; sent again until the API answers."""
-        batch = [
-            {
-                "kind": "chat", "occurred_at": "2026-05-06T08:15:00Z", "channel": "shop", "direction": "mutual",
-                "with": [{"email": f"guest{n % 20}@example.com"}], "source": "till", "source_id": str(self.sent + n),
-            }
-            for n in range(number)
-        ]  # fmt: skip
-        self.sent += number
+        batch = self._batch(number)
         while True:
             try:
                 answer = await self.client.post("/v1/touchpoints", json=batch)
@@ -61,6 +62,22 @@ class Told:
             except httpx.TransportError:
                 pass
             await asyncio.sleep(0.1)
+
+    async def tell_at_once(self, number: int) -> None:
+        """The API takes them when they are first sent."""
+        answer = await self.client.post("/v1/touchpoints", json=self._batch(number))
+        assert answer.status_code == 200, answer.text
+
+    def _batch(self, number: int) -> list[dict[str, Any]]:
+        batch = [
+            {
+                "kind": "chat", "occurred_at": "2026-05-06T08:15:00Z", "channel": "shop", "direction": "mutual",
+                "with": [{"email": f"guest{n % 20}@example.com"}], "source": "till", "source_id": str(self.sent + n),
+            }
+            for n in range(number)
+        ]  # fmt: skip
+        self.sent += number
+        return batch
 
     async def states(self) -> Counter[str]:
         found: Counter[str] = Counter()
@@ -89,10 +106,15 @@ async def told(ships: Fleet, address: str, name: str = "Bakery") -> AsyncIterato
     urls = {"database_url": ships.database.app_url, "redis_url": redis_url}
     async with open_context(**urls, master=MASTER_KEY, connections=2) as context:
         added = await tenants.add(context.pool, name=name, master=MASTER_KEY)
+    async with told_of(added, address) as business:
+        yield business
+
+
+@asynccontextmanager
+async def told_of(added: NewTenant, address: str) -> AsyncIterator[Told]:
     headers = {"Authorization": f"Bearer {added.api_key}"}
     async with receiving() as receiver, httpx.AsyncClient(base_url=address, headers=headers, timeout=30) as client:
-        business = Told(client, receiver)
-        yield business
+        yield Told(added.tenant_id, client, receiver)
 
 
 @pytest.fixture
@@ -171,6 +193,65 @@ async def test_one_that_arrived_while_its_worker_died_is_sent_again_under_the_sa
             )
 
 
+async def test_a_fan_out_killed_forty_times_makes_one_delivery_of_each_event_for_each_endpoint(
+    ships: Fleet, servers: Servers
+):
+    chance, spawning = Random(3), multiprocessing.get_context("forkserver")
+    spawning.set_forkserver_preload([__name__])
+    _, address = await ships.start_api()
+    async with told(ships, address) as bakery, told(ships, address, "Florist") as florist:
+        for business in (bakery, bakery, florist):
+            await business.subscribe()
+        async with ships.superuser() as connection:
+
+            async def queued() -> int:
+                return int(await connection.fetchval("SELECT count(*) FROM webhook_delivery"))
+
+            for round_ in range(40):
+                await bakery.tell(60)
+                await florist.tell(5)
+                begun, before = spawning.Event(), await queued()
+                told_ids = [bakery.tenant_id, florist.tenant_id]
+                worker = spawning.Process(target=fan_out_for_ever, args=(ships.database.app_url, told_ids, begun))
+                worker.start()
+                await asyncio.to_thread(begun.wait)
+                while round_ % 4 == 0 and await queued() == before:  # noqa: ASYNC110
+                    await asyncio.sleep(0.002)
+                await asyncio.sleep(chance.uniform(0, 0.03))
+                assert worker.is_alive()
+                worker.kill()
+                await asyncio.to_thread(worker.join)
+            urls = {"database_url": ships.database.app_url, "redis_url": servers.redis_url}
+            async with open_context(**urls, master=MASTER_KEY, connections=2) as context:
+                await catch_up(context)
+            rows = await connection.fetch(QUEUED)
+        assert sorted(row["queued"] for row in rows) == [florist.sent, bakery.sent, bakery.sent]
+        assert all(row["events"] == row["queued"] for row in rows)
+
+
+def fan_out_for_ever(database_url: str, tenant_ids: list[UUID], begun: Event) -> None:
+    asyncio.run(_fan_out_for_ever(database_url, tenant_ids, begun))
+
+
+async def _fan_out_for_ever(database_url: str, tenant_ids: list[UUID], begun: Event) -> None:
+    """As a worker does when it has claimed this work, and nothing else besides."""
+    pool = await open_pool(database_url, most=1)
+    begun.set()
+    while True:
+        for tenant_id in tenant_ids:
+            async with in_tenant(pool, tenant_id) as connection:
+                at = await connection.fetchval(HELD_CHECKPOINT, tenant_id)
+                head = await connection.fetchval("SELECT position FROM tenant_head WHERE tenant_id = $1", tenant_id)
+                await webhooks.advance(connection, tenant_id, at, head)
+
+
+HELD_CHECKPOINT = "SELECT position FROM checkpoint WHERE tenant_id = $1 AND process = 'webhooks' FOR UPDATE"
+QUEUED = """
+SELECT endpoint_id, count(*) AS queued, count(DISTINCT event_id) AS events
+  FROM webhook_delivery GROUP BY tenant_id, endpoint_id
+"""
+
+
 def hold_first(receiver: Receiver) -> asyncio.Event:
     """The first webhook is answered when the event is set; those after it at once."""
     let_go = asyncio.Event()
@@ -212,6 +293,71 @@ async def test_thousands_that_wait_are_told_though_valkey_forgets_and_takes_noth
         finally:
             await valkey.config_set("maxmemory", most)
         bakery.told_once_or_more()
+
+
+async def test_with_valkey_dead_all_goes_out_by_the_sweep_and_soon_again_once_it_is_back_and_empty(ships: Fleet):
+    async with own_valkey() as valkey:
+        ships.environment["RAPPORT_REDIS_URL"] = valkey.url
+        _, address = await ships.start_api()
+        workers = [ships.start("worker"), ships.start("worker")]
+        async with told(ships, address) as bakery, told(ships, address, "Florist") as florist:
+            await bakery.subscribe()
+            await florist.subscribe()
+            await bakery.tell(5)
+            await bakery.receiver.got(5, 60)
+            valkey.kill()
+            gone = asyncio.get_running_loop().time()
+            while asyncio.get_running_loop().time() < gone + DEAD_SECONDS:
+                await bakery.tell_at_once(10)
+                await florist.tell_at_once(1)
+                await asyncio.sleep(1)
+            await until(bakery.all_delivered, 20)
+            await until(florist.all_delivered, 20)
+            await valkey.start()
+            await asyncio.sleep(3)  # its listeners look for it every second
+            await florist.tell_at_once(1)
+            await until(florist.all_delivered, 20)
+            bakery.told_once_or_more()
+            florist.told_once_or_more()
+            assert len(bakery.receiver.received) == bakery.sent
+            assert [one.poll() for one in workers] == [None, None]
+
+
+async def test_a_postmaster_killed_under_way_loses_no_delivery_of_what_was_acknowledged():
+    async with started(**LOOPBACK) as up, told_of(await another(up), up.address) as bakery:
+        async with told_of(await another(up), up.address) as florist:
+            await bakery.subscribe()
+            await florist.subscribe()
+            chance = Random(8)
+            for _ in range(2):
+                telling = [asyncio.create_task(one.tell(25)) for one in (bakery, florist) for _ in range(4)]
+                await asyncio.sleep(chance.uniform(0, 0.6))
+                await up.kill("postgres")
+                await asyncio.gather(*telling)
+                await up.ready()
+            await until(bakery.all_delivered)
+            await until(florist.all_delivered)
+            bakery.told_once_or_more()
+            florist.told_once_or_more()
+        async with up.superuser() as connection:
+            left = await connection.fetchval("SELECT count(*) FROM webhook_delivery WHERE lease IS NOT NULL")
+            unlogged = await connection.fetchval(UNLOGGED)
+        assert (left, unlogged) == (0, 0)
+
+
+async def another(up: Up) -> NewTenant:
+    """One more business of an installation."""
+    given = up.settings()
+    urls = {"database_url": given.database_url, "redis_url": given.redis_url}
+    async with open_context(**urls, master=given.master_key, connections=2) as context:
+        return await tenants.add(context.pool, name="A business", master=given.master_key)
+
+
+UNLOGGED = """
+SELECT count(*) FROM webhook_delivery d
+ WHERE d.attempts <> (SELECT count(*) FROM webhook_attempt a
+                       WHERE a.tenant_id = d.tenant_id AND a.delivery_id = d.delivery_id)
+"""
 
 
 async def test_a_backlog_of_200_000_that_stalls_delays_nobody_elses_single_delivery(ships: Fleet):
