@@ -25,6 +25,10 @@ class Conflict(Refused):
     """the same id was used before, with other content"""
 
 
+class Suspended(Refused):
+    """this business is suspended: ask those who run this installation. Nothing is lost"""
+
+
 class Stale(Refused):
     """somebody changed it after you read it: read it again"""
 

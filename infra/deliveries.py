@@ -190,7 +190,7 @@ async def claim(context: Context, connection: Connection, tenant: Tenant, endpoi
     """Take what this endpoint may be sent now. The caller holds its lane."""
     sql, now = queries("webhooks"), datetime.now(UTC)
     [endpoint] = await connection.fetch(sql.endpoint, tenant.tenant_id, endpoint_id)
-    sends = endpoint["state"] == "active" and endpoint["deleted_at"] is None
+    sends = endpoint["state"] == "active" and endpoint["deleted_at"] is None and not tenant.suspended
     rows = await _due(connection, tenant.tenant_id, endpoint, now) if sends else []
     contents = await _contents(context, connection, tenant, endpoint, rows)
     lost = [row for row in rows if row["state"] == "sending"]

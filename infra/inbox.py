@@ -184,7 +184,9 @@ def _sender_id(source: Source, payload: object, headers: Mapping[str, str]) -> s
 
 async def settle(context: Context, tenant: Tenant, message_id: UUID, egress: Egress | None = None) -> MessageState:
     """Make of a received message what its adapter says, and note it. What calls back, and has no way out, is left to a
-    worker at once."""
+    worker at once; what came to a suspended tenant waits."""
+    if tenant.suspended:
+        return "received"
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(queries("inbox").unsettled, tenant.tenant_id, message_id)
     if row is None:

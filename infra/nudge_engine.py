@@ -55,9 +55,12 @@ async def advance(connection: Connection, tenant: Tenant, to_position: int) -> N
 async def think(connection: Connection, tenant: Tenant) -> Thought:
     """What follows from what is known and from the hour.
 
-    What is done or over is said at any hour; suggested is in the opening hours alone.
+    What is done or over is said at any hour; suggested is in the opening hours alone. Of a suspended tenant nothing is
+    said: it looks at what is so, not at what happened, so all of it is seen when the tenant is resumed.
     """
     now = datetime.now(UTC)
+    if tenant.suspended:
+        return Thought(0, now + AGAIN_AT_LATEST)
     around = Surroundings(
         tenant_id=tenant.tenant_id,
         locality=tenant.locality,

@@ -6,6 +6,7 @@ import secrets
 import string
 import time
 import zlib
+from datetime import UTC, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -26,7 +27,8 @@ KEPT_KEYS = 10_000
 
 
 class Tenant(Struct, frozen=True):
-    """One client business: the wall. `locality` is where it is, `time_zone` an IANA name."""
+    """One client business: the wall. `locality` is where it is, `time_zone` an IANA name. Of one that is `suspended`
+    the keys are refused, and what goes out waits."""
 
     tenant_id: UUID
     name: str
@@ -34,6 +36,7 @@ class Tenant(Struct, frozen=True):
     locality: str | None
     time_zone: str
     keys: TenantKeys
+    suspended: bool = False
 
     def seal(self, place: str, owner: UUID, plain: bytes) -> bytes:
         """Something of the tenant's that is nobody's personal field, bound to where it is kept."""
@@ -122,6 +125,24 @@ async def revoke_key(pool: Pool, tenant_id: UUID, key_id: str) -> bool:
         return await connection.fetchval(queries("tenants").revoke_key, tenant_id, key_id) is not None
 
 
+async def suspend(pool: Pool, tenant_id: UUID) -> None:
+    """Its keys are refused within a second, its deliveries and nudges wait. Raises NotFound."""
+    async with in_tenant(pool, tenant_id) as connection:
+        if await connection.fetchval(queries("tenants").suspend, tenant_id) is None:
+            raise NotFound(f"There is no tenant {tenant_id}.")
+
+
+async def resume(pool: Pool, tenant_id: UUID) -> None:
+    """What waited goes on: deliveries, messages that came in, nudges. Raises NotFound."""
+    async with in_tenant(pool, tenant_id) as connection:
+        if await connection.fetchval(queries("tenants").resume, tenant_id) is None:
+            raise NotFound(f"There is no tenant {tenant_id}.")
+        await connection.fetch(queries("webhooks").hold_all_lanes, tenant_id)
+        await connection.execute(queries("webhooks").open_lanes, tenant_id)
+        await connection.execute(queries("inbox").resume_all, tenant_id)
+        await connection.execute(queries("nudges").due_by, tenant_id, datetime.now(UTC))
+
+
 async def load(pool: Pool, tenant_id: UUID, *, master: bytes) -> Tenant | None:
     """The tenant, or None where there is none. Raises WrongKey under another master key."""
     async with in_tenant(pool, tenant_id) as connection:
@@ -139,7 +160,8 @@ async def load_in(connection: Connection, tenant_id: UUID, *, master: bytes) -> 
 
 def _tenant(tenant_id: UUID, row: asyncpg.Record, master: bytes) -> Tenant:
     keys = sealing.tenant_keys(tenant_id, row["wrapped_key"], master=master)
-    return Tenant(tenant_id, row["name"], row["country"], row["locality"], row["time_zone"], keys)
+    suspended = row["suspended_at"] is not None
+    return Tenant(tenant_id, row["name"], row["country"], row["locality"], row["time_zone"], keys, suspended)
 
 
 async def all_ids(pool: Pool) -> list[UUID]:

@@ -135,6 +135,33 @@ def tenant_add(
         asyncio.run(adding)
 
 
+@businesses.command(name="list")
+def tenant_list(*, json: Json = False, data: Data = None) -> None:
+    """List the businesses of this installation."""
+    with running(data) as configured:
+        from services import office
+
+        asyncio.run(office.show_tenants(configured, as_json=json))
+
+
+@businesses.command(name="suspend")
+def tenant_suspend(tenant_id: UUID, /, *, data: Data = None) -> None:
+    """Refuse a business's API keys, and hold back its webhooks and nudges, until it is resumed."""
+    with running(data) as configured:
+        from services import office
+
+        asyncio.run(office.suspend(configured, tenant_id))
+
+
+@businesses.command(name="resume")
+def tenant_resume(tenant_id: UUID, /, *, data: Data = None) -> None:
+    """Let a suspended business go on: its keys are taken, what waited goes out."""
+    with running(data) as configured:
+        from services import office
+
+        asyncio.run(office.resume(configured, tenant_id))
+
+
 @app.command
 def contacts(*, tenant: Tenant = None, limit: int = 20, json: Json = False, data: Data = None) -> None:
     """List the strongest relationships."""
@@ -288,6 +315,33 @@ def listen(
     with running(data) as configured:
         quietly(configured)
         asyncio.run(webhooks.listen(configured, tenant=tenant, port=port, secrets=(), types=types))
+
+
+@hooks.command
+def endpoints(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> None:
+    """List where webhooks go, and how sending goes."""
+    with running(data) as configured:
+        from services import webhooks
+
+        asyncio.run(webhooks.show_endpoints(configured, tenant=tenant, as_json=json))
+
+
+@hooks.command
+def deliveries(*, tenant: Tenant = None, limit: int = 20, json: Json = False, data: Data = None) -> None:
+    """List the webhooks sent last, and what became of each."""
+    with running(data) as configured:
+        from services import webhooks
+
+        asyncio.run(webhooks.show_deliveries(configured, tenant=tenant, limit=limit, as_json=json))
+
+
+@hooks.command
+def sources(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> None:
+    """List who sends webhooks in, and how much waits in quarantine."""
+    with running(data) as configured:
+        from services import webhooks
+
+        asyncio.run(webhooks.show_sources(configured, tenant=tenant, as_json=json))
 
 
 @hooks.command

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -42,6 +43,39 @@ async def add_tenant(
         print(msgspec.json.encode(added).decode())
         return
     print(f"tenant   {added.tenant_id}\nAPI key  {added.api_key}\nThe key is shown this once: keep it.")
+
+
+class Listed(Struct, frozen=True):
+    """A business as the operator's list has it."""
+
+    tenant_id: UUID
+    name: str
+    suspended: bool
+
+
+async def show_tenants(configured: Settings, *, as_json: bool) -> None:
+    async with opened(configured) as context:
+        ids = await tenants.all_ids(context.pool)
+        found = [await tenants.load(context.pool, tenant_id, master=context.master) for tenant_id in ids]
+    listed = [Listed(one.tenant_id, one.name, one.suspended) for one in found if one is not None]
+    if as_json:
+        print(msgspec.json.encode(listed).decode())
+        return
+    for one in listed:
+        print(f"{one.tenant_id}  {one.name}{'  (suspended)' if one.suspended else ''}")
+
+
+async def suspend(configured: Settings, tenant_id: UUID) -> None:
+    async with opened(configured) as context:
+        await tenants.suspend(context.pool, tenant_id)
+    print(f"{tenant_id} is suspended: its keys are refused, its webhooks and nudges wait.")
+
+
+async def resume(configured: Settings, tenant_id: UUID) -> None:
+    async with opened(configured) as context:
+        await tenants.resume(context.pool, tenant_id)
+        context.bell.ring()
+    print(f"{tenant_id} goes on, with all that waited.")
 
 
 async def show_contacts(configured: Settings, *, tenant: UUID | None, limit: int, as_json: bool) -> None:

@@ -8,8 +8,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 from aiohttp import web
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from domain import events
@@ -21,13 +24,14 @@ from infra.context import Context
 from infra.settings import Settings
 from infra.stored_events import Origin
 from infra.tenants import Tenant
-from infra.views import webhooks
+from infra.views import sources, webhooks
 from services.api.webhook_types import test_data
 from services.office import chosen, opened
 
 ORIGIN = Origin(actor="cli", source="cli")
 HERE = "127.0.0.1"
 PATIENCE_SECONDS = 20.0
+MOST_LISTED = 200
 
 
 async def listen(
@@ -123,6 +127,69 @@ async def _until_told() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     await told.wait()
+
+
+async def show_endpoints(configured: Settings, *, tenant: UUID | None, as_json: bool) -> None:
+    async with opened(configured) as context:
+        page = await webhooks.endpoints(context, await chosen(context, tenant))
+    if as_json:
+        print(msgspec.json.encode(page).decode())
+        return
+    if not page.items:
+        print("None yet. POST /v1/webhook-endpoints adds one.")
+        return
+    table = _table("url", "types", "state", "waiting", "last delivered")
+    for one in page.items:
+        state = one.state if one.reason is None else f"{one.state}: {one.reason}"
+        table.add_row(escape(one.url), " ".join(one.types), state, str(one.open), _instant(one.delivered_at))
+    Console().print(table)
+
+
+async def show_deliveries(configured: Settings, *, tenant: UUID | None, limit: int, as_json: bool) -> None:
+    if not 1 <= limit <= MOST_LISTED:
+        raise Refused(f"--limit is 1 to {MOST_LISTED}.")
+    async with opened(configured) as context:
+        page = await webhooks.deliveries(context, await chosen(context, tenant), limit=limit)
+    if as_json:
+        print(msgspec.json.encode(page).decode())
+        return
+    if not page.items:
+        print("Nothing was sent yet.")
+        return
+    table = _table("queued", "type", "state", "attempts", "last attempt", "next")
+    for one in page.items:
+        table.add_row(
+            _instant(one.queued_at), one.type, one.state, str(one.attempts), one.reason or "", _instant(one.next_try_at)
+        )
+    Console().print(table)
+
+
+async def show_sources(configured: Settings, *, tenant: UUID | None, as_json: bool) -> None:
+    async with opened(configured) as context:
+        page = await sources.all_sources(context, await chosen(context, tenant))
+    if as_json:
+        print(msgspec.json.encode(page).decode())
+        return
+    if not page.items:
+        print("None yet. POST /v1/webhook-sources adds one.")
+        return
+    table = _table("name", "adapter", "signed", "state", "quarantined", "last message")
+    for one in page.items:
+        table.add_row(
+            escape(one.name), one.adapter, one.scheme, one.state, str(one.quarantined), _instant(one.received_at)
+        )
+    Console().print(table)
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading)
+    return table
+
+
+def _instant(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 async def trigger(configured: Settings, event_type: str, *, tenant: UUID | None) -> int:

@@ -1,8 +1,9 @@
 -- name: receive
 -- Nothing comes back where the sender's id is there already; one who brings it at the same time waits here.
 INSERT INTO inbox (tenant_id, message_id, source_id, sender_id, digest, state, due_at, content)
-SELECT s.tenant_id, $3, s.source_id, $4, $5, 'received', CASE s.state WHEN 'active' THEN now() + $6::interval ELSE 'infinity' END, $7
-  FROM webhook_source s WHERE s.tenant_id = $1 AND s.source_id = $2 AND s.deleted_at IS NULL
+SELECT s.tenant_id, $3, s.source_id, $4, $5, 'received', CASE WHEN s.state = 'active' AND t.suspended_at IS NULL THEN now() + $6::interval ELSE 'infinity' END, $7
+  FROM webhook_source s JOIN tenant t ON t.tenant_id = s.tenant_id
+ WHERE s.tenant_id = $1 AND s.source_id = $2 AND s.deleted_at IS NULL
 ON CONFLICT (tenant_id, source_id, sender_id) DO NOTHING RETURNING message_id;
 
 -- name: known
@@ -54,6 +55,12 @@ UPDATE inbox SET due_at = 'infinity' WHERE tenant_id = $1 AND source_id = $2 AND
 
 -- name: resume
 UPDATE inbox SET due_at = now() WHERE tenant_id = $1 AND source_id = $2 AND state = 'received' AND due_at = 'infinity';
+
+-- name: resume_all
+-- Of a tenant that was suspended: all of sources that are not paused.
+UPDATE inbox i SET due_at = now(), attempts = 0
+  FROM webhook_source s
+ WHERE i.tenant_id = $1 AND i.state = 'received' AND s.tenant_id = i.tenant_id AND s.source_id = i.source_id AND s.state = 'active';
 
 -- name: clear
 -- What came to its end so long ago; what waits goes on waiting.

@@ -10,8 +10,14 @@ INSERT INTO api_key (tenant_id, key_id, secret_hash) VALUES ($1, $2, $3);
 -- name: revoke_key
 UPDATE api_key SET revoked_at = now() WHERE tenant_id = $1 AND key_id = $2 AND revoked_at IS NULL RETURNING key_id;
 
+-- name: suspend
+UPDATE tenant SET suspended_at = coalesce(suspended_at, now()) WHERE tenant_id = $1 RETURNING tenant_id;
+
+-- name: resume
+UPDATE tenant SET suspended_at = NULL WHERE tenant_id = $1 RETURNING tenant_id;
+
 -- name: load
-SELECT name, country, locality, time_zone, wrapped_key FROM tenant WHERE tenant_id = $1;
+SELECT name, country, locality, time_zone, wrapped_key, suspended_at FROM tenant WHERE tenant_id = $1;
 
 -- name: all_ids
 SELECT tenant_ids() AS tenant_id;

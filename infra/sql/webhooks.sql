@@ -18,6 +18,15 @@ ON CONFLICT (tenant_id, endpoint_id, event_id, replay_no) DO NOTHING;
 -- In one order, so that two who wake several never wait for each other.
 SELECT endpoint_id FROM webhook_lane WHERE tenant_id = $1 AND endpoint_id = ANY ($2) ORDER BY endpoint_id FOR NO KEY UPDATE;
 
+-- name: hold_all_lanes
+SELECT endpoint_id FROM webhook_lane WHERE tenant_id = $1 ORDER BY endpoint_id FOR NO KEY UPDATE;
+
+-- name: open_lanes
+-- All that may send are looked at now: while their tenant was suspended they were closed one by one as their turn came.
+UPDATE webhook_lane l SET open = true, next_due = now()
+  FROM webhook_endpoint e
+ WHERE l.tenant_id = $1 AND e.tenant_id = l.tenant_id AND e.endpoint_id = l.endpoint_id AND e.state = 'active' AND e.deleted_at IS NULL;
+
 -- name: wake_lanes
 -- These endpoints have something due now; the caller holds their lanes.
 UPDATE webhook_lane SET next_due = least(next_due, now()) WHERE tenant_id = $1 AND endpoint_id = ANY ($2);

@@ -49,6 +49,7 @@ Schemas = dict[object, Schema]
 PROBLEMS: dict[int, tuple[str, str]] = {
     400: ("BadRequest", "The request is not valid; `field` names the input at fault."),
     401: ("Unauthorized", "The key is missing, wrong or revoked."),
+    403: ("Forbidden", "The business is suspended."),
     404: ("NotFound", "The business has nothing of this id."),
     409: (
         "Conflict",
@@ -252,7 +253,7 @@ NAMING_PEOPLE = (MakeReferral, MakeIntroduction, NoteTie)
 
 
 def _statuses(one: Described) -> Iterator[int]:
-    yield from (400, 401)
+    yield from (400, 401, 403)
     if "{" in one.path or one.takes in NAMING_PEOPLE or "root" in parameters_of(one.handler):
         yield 404
     if one.operation.request_body is not None:

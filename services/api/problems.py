@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from prometheus_client import Counter
 
 from domain.bodies import TooLarge, Unreadable, Unsupported
-from domain.errors import Conflict, Erased, Invalid, NotFound, NotUnderstood, Refused, Stale
+from domain.errors import Conflict, Erased, Invalid, NotFound, NotUnderstood, Refused, Stale, Suspended
 from domain.events import UnknownEvent
 from domain.signatures import Unverified
 from domain.wording import in_words
@@ -30,6 +30,7 @@ KINDS: tuple[tuple[type[Refused], int, str, str], ...] = (
     (TooLarge, 413, "too-large", "Too large"),
     (Unsupported, 415, "media-type", "Unsupported media type"),
     (Unverified, 401, "unauthorized", "Not authorised"),
+    (Suspended, 403, "suspended", "Suspended"),
     (Invalid, 400, "invalid", "The input is not valid"),
     (NotFound, 404, "not-found", "Not found"),
     (Stale, 412, "stale", "Changed meanwhile"),

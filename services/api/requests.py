@@ -20,7 +20,7 @@ from prometheus_client import Histogram
 
 from domain import bodies
 from domain.bodies import Unsupported
-from domain.errors import Invalid
+from domain.errors import Invalid, Suspended
 from infra import tracing
 from infra.context import Context
 from infra.tenants import Tenant
@@ -44,7 +44,10 @@ class Caller(Struct, frozen=True):
 
 
 class KeyAuthentication(AbstractAuthenticationMiddleware):
-    """`Authorization: Bearer rapport_live_...`; anything else is 401, the same for wrong, unknown and revoked."""
+    """`Authorization: Bearer rapport_live_...`; anything else is 401, the same for wrong, unknown and revoked.
+
+    The key of a suspended tenant raises Suspended.
+    """
 
     async def authenticate_request(
         self, connection: ASGIConnection[BaseRouteHandler, Caller, str, State]
@@ -56,6 +59,8 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
             raise NotAuthorizedException(headers={"WWW-Authenticate": "Bearer"})
         tenant, key_id = found
         structlog.contextvars.bind_contextvars(tenant=str(tenant.tenant_id))
+        if tenant.suspended:
+            raise Suspended
         return AuthenticationResult(user=Caller(tenant, key_id), auth=key_id)
 
 

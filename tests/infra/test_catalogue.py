@@ -44,7 +44,7 @@ GRANTS = {
     "source_audit": {"SELECT", "INSERT"},
 }
 EVERYTHING = {"SELECT", "INSERT", "UPDATE", "DELETE"}
-COLUMNS = {("api_key", "revoked_at", "UPDATE")}
+COLUMNS = {("api_key", "revoked_at", "UPDATE"), ("tenant", "suspended_at", "UPDATE")}
 ROLES = ("rapport_app", "rapport_log", "rapport_owner")
 
 

@@ -11,11 +11,15 @@ from uuid import UUID
 import pytest
 
 from domain.appointments import PlanAppointment
+from domain.sources import AddSource
 from domain.touchpoints import Reference
+from domain.webhooks import AddEndpoint, TryEndpoint
 from infra import commands, embedded, settings
+from infra.commands import sources, webhooks
 from infra.data_folder import DataFolder
 from infra.stored_events import Origin
 from services import office
+from services.cli import call
 from services.demo.cast import PROFILES
 from services.workers.main import catch_up
 from tests.conftest import temporary_folder
@@ -97,6 +101,58 @@ def test_a_tenant_is_added_and_its_log_verified_and_rebuilt(folder: DataFolder):
     assert "rebuilt" in rapport(folder, "rebuild", "contacts").stdout
 
 
+def told(folder: DataFolder, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What the command prints, done in this process."""
+    assert call([*words, "--data", str(folder.root)]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_tenant_is_suspended_and_resumed_and_the_list_says_so(folder: DataFolder, capsys: pytest.CaptureFixture[str]):
+    added = json.loads(told(folder, capsys, "tenant", "add", "Tea Room", "--json"))["tenant_id"]
+
+    def suspended() -> bool:
+        listed = json.loads(told(folder, capsys, "tenant", "list", "--json"))
+        [one] = [one for one in listed if one["tenant_id"] == added]
+        return bool(one["suspended"])
+
+    assert not suspended()
+    assert "its keys are refused" in told(folder, capsys, "tenant", "suspend", added)
+    assert suspended()
+    assert f"{added}  Tea Room  (suspended)" in told(folder, capsys, "tenant", "list")
+    assert "goes on" in told(folder, capsys, "tenant", "resume", added)
+    assert not suspended()
+
+
+@pytest.mark.slow
+def test_endpoints_deliveries_and_sources_are_listed(folder: DataFolder, capsys: pytest.CaptureFixture[str]):
+    added = json.loads(told(folder, capsys, "tenant", "add", "Book Shop", "--json"))["tenant_id"]
+    tenant = ("--tenant", added)
+    for what in ("endpoints", "deliveries", "sources"):
+        assert json.loads(told(folder, capsys, "webhooks", what, *tenant, "--json"))["items"] == []
+    asyncio.run(subscribe(folder, UUID(added)))
+    [endpoint] = json.loads(told(folder, capsys, "webhooks", "endpoints", *tenant, "--json"))["items"]
+    assert endpoint["url"] == "https://example.com/hook"
+    assert "active" in told(folder, capsys, "webhooks", "endpoints", *tenant)
+    assert "webhook.test" in told(folder, capsys, "webhooks", "deliveries", *tenant)
+    assert "calendly" in told(folder, capsys, "webhooks", "sources", *tenant)
+    assert call(["webhooks", "deliveries", *tenant, "--limit", "0", "--data", str(folder.root)]) == 1
+    assert capsys.readouterr().err == "--limit is 1 to 200.\n"
+
+
+async def subscribe(folder: DataFolder, tenant_id: UUID) -> None:
+    """An endpoint with a test under way, and a source."""
+    key = {"RAPPORT_MASTER_KEY": embedded.master_key(folder)}
+    configured = settings.load({**embedded.where(folder).environment(), **key})
+    origin = Origin("test", "cli")
+    async with office.opened(configured) as context:
+        tenant = await office.chosen(context, tenant_id)
+        wanted, wanted_source = AddEndpoint(url="https://example.com/hook"), AddSource("bookings", "calendly")
+        added = await webhooks.add_endpoint(context, tenant, wanted, origin=origin, loopback=False)
+        await webhooks.try_endpoint(context, tenant, added.endpoint_id, TryEndpoint(), data={}, origin=origin)
+        await sources.add_source(context, tenant, wanted_source, origin=origin, loopback=False)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "said"),
@@ -106,6 +162,9 @@ def test_a_tenant_is_added_and_its_log_verified_and_rebuilt(folder: DataFolder):
         (("tenant", "add", "X", "--time-zone", "Mars/Base"), 1, "Mars/Base is no time zone"),
         (("contacts", "--tenant", "01990000-0000-7000-8000-00000000000a"), 1, "There is no tenant"),
         (("contacts", "--tenant", "nobody"), 2, ""),
+        (("tenant", "suspend", "01990000-0000-7000-8000-00000000000a"), 1, "There is no tenant"),
+        (("tenant", "resume", "01990000-0000-7000-8000-00000000000a"), 1, "There is no tenant"),
+        (("tenant", "suspend", "nobody"), 2, ""),
         (("verify", "--tenant", "01990000-0000-7000-8000-00000000000a"), 1, "There is no tenant"),
     ],
 )
