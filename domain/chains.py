@@ -30,6 +30,8 @@ class Link(Struct, frozen=True):
     decided_at: datetime | None = None
     value: Decimal | None = None
     thanked_at: datetime | None = None
+    contacted_at: datetime | None = None
+    heat: int | None = None
 
 
 class Member(Struct, frozen=True):
@@ -156,24 +158,20 @@ def _members(links: Sequence[Link], brought: Mapping[UUID, Link], generation: Ma
         waiting += reversed(children.get(who, []))
 
 
+def offspring(links: Iterable[Link], *, now: datetime) -> dict[UUID, int]:
+    """By client won by referral 180 days ago or earlier, how many clients they brought; each client counts once."""
+    won = sorted((link for link in links if link.status == "won" and link.decided_at is not None), key=_age)
+    brought = {link.prospect_id: 0 for link in won if link.decided_at is not None and link.decided_at <= now - FOLLOWED}
+    seen: set[UUID] = set()
+    for link in won:
+        if link.referrer_id in brought and link.prospect_id not in seen:
+            seen.add(link.prospect_id)
+            brought[link.referrer_id] += 1
+    return brought
+
+
 def reproduction(links: Iterable[Link], *, now: datetime) -> Reproduction:
-    won = [link for link in links if link.status == "won" and link.decided_at is not None]
-    parents = {link.prospect_id for link in won if link.decided_at is not None and link.decided_at <= now - FOLLOWED}
-    children = len({link.prospect_id for link in won if link.referrer_id in parents})
-    rate = round(children / len(parents), 2) if len(parents) >= FEWEST_PARENTS else None
-    return Reproduction(len(parents), children, rate)
-
-
-def median(durations: Iterable[tuple[float, bool]]) -> float | None:
-    """The median of durations of which some go on, by Kaplan and Meier: none where half of them have not ended yet.
-
-    Each is its length and whether it ended. One that goes on is not dropped: it counts among those still there.
-    """
-    left = sorted(durations, key=lambda one: (one[0], not one[1]))
-    going_on = 1.0
-    for n, (length, ended) in enumerate(left):
-        if ended:
-            going_on *= 1 - 1 / (len(left) - n)
-            if going_on <= 0.5 + 1e-12:
-                return length
-    return None
+    brought = offspring(links, now=now)
+    children = sum(brought.values())
+    rate = round(children / len(brought), 2) if len(brought) >= FEWEST_PARENTS else None
+    return Reproduction(len(brought), children, rate)

@@ -1,8 +1,9 @@
 """Amounts of money: decimal text with exactly the places of its currency; never a float, never two currencies added."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, ClassVar
 from uuid import UUID
 
@@ -88,6 +89,20 @@ def total(amounts: Iterable[Decimal | None], currency: str | None) -> str | None
     if currency is None:
         return None
     return _placed(sum((amount for amount in amounts if amount is not None), Decimal(0)), Currency(currency))
+
+
+def split(amount: Decimal, weights: Sequence[float], currency: str) -> list[Decimal]:
+    """The amount in parts by weight, to the smallest coin, which sum to it: by largest remainders, the first of equals.
+
+    Weights are above 0.
+    """
+    coin = Decimal(1).scaleb(-(Currency(currency).exponent or 0))
+    coins, whole = int(amount / coin), sum(map(Fraction, weights))
+    exact = [coins * Fraction(weight) / whole for weight in weights]
+    parts = [int(part) for part in exact]
+    for n in sorted(range(len(exact)), key=lambda n: parts[n] - exact[n])[: coins - sum(parts)]:
+        parts[n] += 1
+    return [part * coin for part in parts]
 
 
 def evolve(currency: str | None, event: Event) -> str | None:

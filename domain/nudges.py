@@ -307,12 +307,16 @@ def is_seasonal(rhythm: Rhythm, usual_trend: float | None) -> bool:
 
 
 def within_reach(who: Candidate, around: Surroundings) -> Within:
+    return reach(who.within_reach, who.locality, around.locality)
+
+
+def reach(told: Within | None, theirs: str | None, ours: str | None) -> Within:
     """As somebody told; else by one locality; else nobody knows."""
-    if who.within_reach in ("yes", "no"):
-        return who.within_reach
-    if who.locality is None or around.locality is None:
+    if told in ("yes", "no"):
+        return told
+    if theirs is None or ours is None:
         return "unknown"
-    return "yes" if who.locality.casefold() == around.locality.casefold() else "no"
+    return "yes" if theirs.casefold() == ours.casefold() else "no"
 
 
 def thanked(touch: Touch, realm: str) -> bool:

@@ -50,7 +50,8 @@ SELECT * FROM referral WHERE tenant_id = $1 AND build = live_build('referrals') 
 
 -- name: received
 -- All that chains are made of, the oldest first.
-SELECT referral_id, referrer_id, prospect_id, status, made_at, decided_at, value, currency, thanked_at FROM referral
+SELECT referral_id, referrer_id, prospect_id, status, made_at, decided_at, value, currency, thanked_at, contacted_at,
+       heat FROM referral
  WHERE tenant_id = $1 AND build = live_build('referrals') AND direction = 'received' AND NOT withdrawn
  ORDER BY made_at, referral_id;
 
@@ -96,3 +97,74 @@ SELECT other_id, min(told_at) AS told_at, min(introduced_at) AS introduced_at, m
        sum(together)::bigint AS together, max(last_together_at) AS last_together_at
   FROM known WHERE $3::uuid IS NULL OR other_id > $3
  GROUP BY other_id ORDER BY other_id LIMIT $4;
+
+
+-- name: spoken
+-- What was said of us, and introductions and vouches both ways, between two instants; each touchpoint once.
+SELECT kind, received, count(*) AS times, coalesce(sum(audience), 0)::bigint AS reach
+  FROM (SELECT DISTINCT touchpoint_id, kind, direction <> 'out' AS received, audience FROM timeline
+         WHERE tenant_id = $1 AND build = live_build('timeline') AND kind IN ('vouch', 'share', 'review', 'mention', 'introduction')
+           AND occurred_at > $2 AND occurred_at <= $3 AND struck_at_position IS NULL AND NOT automated AND coalesce(about, 'us') = 'us') AS once
+ GROUP BY kind, received;
+
+-- name: supporters
+-- Who vouched for us, shared or reviewed something of ours, or referred somebody to us between two instants, the latest first.
+WITH spoken AS (
+  SELECT DISTINCT coalesce(a.standing_id, t.contact_id) AS contact_id, t.touchpoint_id, t.kind, t.occurred_at
+    FROM timeline t
+    LEFT JOIN contact_alias a ON a.tenant_id = $1 AND a.build = live_build('contacts') AND a.contact_id = t.contact_id
+   WHERE t.tenant_id = $1 AND t.build = live_build('timeline') AND t.kind IN ('vouch', 'share', 'review', 'referral')
+     AND t.occurred_at > $2 AND t.occurred_at <= $3 AND t.direction <> 'out' AND t.struck_at_position IS NULL AND NOT t.automated
+     AND coalesce(t.about, 'us') = 'us')
+SELECT s.contact_id, max(s.occurred_at) AS last_at, count(*) FILTER (WHERE s.kind = 'vouch') AS vouches,
+       count(*) FILTER (WHERE s.kind = 'share') AS shares, count(*) FILTER (WHERE s.kind = 'review') AS reviews,
+       count(*) FILTER (WHERE s.kind = 'referral') AS referrals, c.locality, c.within_reach, coalesce(r.stage, 0) AS stage
+  FROM spoken s
+  JOIN contact c ON c.tenant_id = $1 AND c.build = live_build('contacts') AND c.contact_id = s.contact_id
+  LEFT JOIN relationship r ON r.tenant_id = $1 AND r.build = live_build('relationships') AND r.contact_id = s.contact_id
+ GROUP BY s.contact_id, c.locality, c.within_reach, r.stage
+ ORDER BY last_at DESC, s.contact_id;
+
+-- name: of_referrers
+-- How these contacts stand: since when they are known, how far they have come, their rhythm, how often they vouched for us.
+SELECT r.contact_id, r.first_touch_at, r.stage, r.rhythm,
+       (SELECT count(DISTINCT t.touchpoint_id) FROM timeline t
+         WHERE t.tenant_id = $1 AND t.build = live_build('timeline') AND t.kind = 'vouch' AND t.direction <> 'out'
+           AND t.struck_at_position IS NULL
+           AND (t.contact_id = r.contact_id OR t.contact_id = ANY (ARRAY(
+                SELECT a.contact_id FROM contact_alias a
+                 WHERE a.tenant_id = $1 AND a.build = live_build('contacts') AND a.standing_id = r.contact_id)))) AS vouches
+  FROM relationship r WHERE r.tenant_id = $1 AND r.build = live_build('relationships') AND r.contact_id = ANY ($2);
+
+-- name: told_after
+-- When the referrer of each decided referral first heard from us afterwards; null where they have not.
+SELECT r.referral_id, r.decided_at,
+       (SELECT min(t.occurred_at) FROM timeline t
+         WHERE t.tenant_id = $1 AND t.build = live_build('timeline') AND t.occurred_at >= r.decided_at
+           AND t.direction <> 'in' AND t.struck_at_position IS NULL AND NOT t.automated
+           AND t.contact_id = ANY (r.referrer_id || ARRAY(
+               SELECT other.contact_id FROM contact_alias a
+                 JOIN contact_alias other ON other.tenant_id = $1 AND other.build = a.build AND other.standing_id = a.standing_id
+                WHERE a.tenant_id = $1 AND a.build = live_build('contacts') AND a.contact_id = r.referrer_id
+                UNION
+               SELECT a.standing_id FROM contact_alias a
+                WHERE a.tenant_id = $1 AND a.build = live_build('contacts') AND a.contact_id = r.referrer_id
+                UNION
+               SELECT a.contact_id FROM contact_alias a
+                WHERE a.tenant_id = $1 AND a.build = live_build('contacts') AND a.standing_id = r.referrer_id))) AS told_at
+  FROM referral r
+ WHERE r.tenant_id = $1 AND r.build = live_build('referrals') AND r.direction = 'received' AND NOT r.withdrawn AND r.decided_at IS NOT NULL;
+
+-- name: given
+-- What we handed over: how often, and what became of it.
+SELECT count(*) AS referrals, count(*) FILTER (WHERE status = 'won') AS won, sum(value) AS value
+  FROM referral WHERE tenant_id = $1 AND build = live_build('referrals') AND direction = 'given' AND NOT withdrawn;
+
+-- name: between
+-- All referrals with those who are allies or more, both ways.
+SELECT p.contact_id AS referrer_id, r.direction, r.made_at, r.decided_at, r.value, p.stage
+  FROM referral r
+  LEFT JOIN contact_alias a ON a.tenant_id = $1 AND a.build = live_build('contacts') AND a.contact_id = r.referrer_id
+  JOIN relationship p ON p.tenant_id = $1 AND p.build = live_build('relationships') AND p.stage >= 4
+                     AND p.contact_id = coalesce(a.standing_id, r.referrer_id)
+ WHERE r.tenant_id = $1 AND r.build = live_build('referrals') AND NOT r.withdrawn;

@@ -11,7 +11,7 @@ import asyncpg
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from domain import chains
+from domain import chains, estimates
 from domain.chains import Link, Member
 from domain.errors import NotFound
 from domain.money import total
@@ -316,7 +316,7 @@ async def tree(
     now = datetime.now(UTC)
     async with reading(context.pool, tenant.tenant_id) as connection:
         rows = await connection.fetch(queries("referrals").received, tenant.tenant_id)
-    links = [_link(row) for row in rows]
+    links = [link_of(row) for row in rows]
     found = await asyncio.to_thread(chains.chains, links)  # of thousands it takes a while, and others are to be served
     members = _below(found.members, root)
     first = members[0].generation if members else 0
@@ -342,10 +342,10 @@ async def tree(
     )
 
 
-def _link(row: asyncpg.Record) -> Link:
+def link_of(row: asyncpg.Record) -> Link:
     return Link(
         row["referral_id"], row["referrer_id"], row["prospect_id"], row["made_at"], row["status"], row["decided_at"],
-        row["value"], row["thanked_at"],
+        row["value"], row["thanked_at"], row["contacted_at"], row["heat"],
     )  # fmt: skip
 
 
@@ -401,7 +401,7 @@ def _also(link: Link, known: dict[UUID, Person], *, circle: bool) -> AlsoMention
 def _thanks(links: Sequence[Link], now: datetime) -> Thanks:
     thanked = sum(link.thanked_at is not None for link in links)
     waits = ((_hours(link.made_at, link.thanked_at or now), link.thanked_at is not None) for link in links)
-    return Thanks(thanked, len(links) - thanked, chains.median(waits))
+    return Thanks(thanked, len(links) - thanked, estimates.wait(waits).median)
 
 
 async def of_contact(connection: Connection, tenant_id: UUID, contact_id: UUID) -> tuple[ContactReferrals, VouchesView]:

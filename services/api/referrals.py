@@ -14,9 +14,12 @@ from infra import commands
 from infra.context import Context
 from infra.stored_events import Origin
 from infra.tenants import Tenant
-from infra.views import referrals
+from infra.views import referral_overview, referrals, referrers, supporters
 from infra.views.pages import Page
+from infra.views.referral_overview import ReferralOverview
 from infra.views.referrals import ReferralFilter, ReferralRow, ReferralView, TreeView
+from infra.views.referrers import BalanceView, ReferrerView
+from infra.views.supporters import SupporterView
 from services.api.parameters import After, Cursor, IdempotencyKey, Limit, instant
 from services.api.touchpoints import Receipt
 
@@ -110,6 +113,60 @@ class ReferralController(Controller):
     ) -> TreeView:
         """Who came by whom: generations, values, and how long thanks took. Amounts are all in the tenant's currency."""
         return await referrals.tree(context, tenant, root=root, depth=depth, limit=limit, after=after)
+
+    @get("/overview", operation_id="show_referral_overview", summary="Referrals as a whole")
+    async def overview(
+        self,
+        context: NamedDependency[Context],
+        tenant: NamedDependency[Tenant],
+        after: After = None,
+    ) -> ReferralOverview:
+        """Told, referred and won; how long contact and thanks took; generations; whether clients bring clients.
+
+        What too few referrals cannot tell is null, and `missing` says what it needs.
+        """
+        return await referral_overview.overview(context, tenant, after=after)
+
+    @get("/referrers", operation_id="list_referrers", summary="List those who refer")
+    async def referrers(
+        self,
+        context: NamedDependency[Context],
+        tenant: NamedDependency[Tenant],
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        after: After = None,
+    ) -> Page[ReferrerView]:
+        """Those worth most a year first, each with its interval; of equals who vouched more."""
+        return await referrers.page(context, tenant, limit=limit, given_cursor=cursor, after=after)
+
+    @get("/supporters", operation_id="list_supporters", summary="List those who spoke for us")
+    async def supporters(
+        self,
+        context: NamedDependency[Context],
+        tenant: NamedDependency[Tenant],
+        from_afar: Annotated[
+            bool | None, QueryParameter(description="`true`: those out of reach alone; `false`: the others.")
+        ] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        after: After = None,
+    ) -> Page[SupporterView]:
+        """Who vouched, shared, reviewed or referred in the last 365 days, at any stage; the latest first."""
+        return await supporters.page(
+            context, tenant, from_afar=from_afar, limit=limit, given_cursor=cursor, after=after
+        )
+
+    @get("/balance", operation_id="list_referral_balances", summary="Who leads between us and our allies")
+    async def balance(
+        self,
+        context: NamedDependency[Context],
+        tenant: NamedDependency[Tenant],
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        after: After = None,
+    ) -> Page[BalanceView]:
+        """In words, for allies and advocates alone: `even`, `you_lead`, `they_lead`."""
+        return await referrers.balances(context, tenant, limit=limit, given_cursor=cursor, after=after)
 
     @get("/{referral_id:uuid}", operation_id="show_referral", summary="One referral")
     async def one(

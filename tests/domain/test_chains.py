@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,25 +85,6 @@ def test_nothing_is_lost_and_nothing_counts_twice(links: list[Link], chance: Any
     shuffled = list(links)
     chance.shuffle(shuffled)
     assert chains.chains(shuffled) == found
-
-
-@pytest.mark.parametrize(
-    ("durations", "expected"),
-    [
-        ([], None),
-        ([(5, True)], 5),
-        ([(5, False)], None),
-        ([(1, True), (2, True), (3, True)], 2),
-        ([(1, True), (2, True)], 1),
-        ([(1, True), (100, False), (100, False)], None),
-        ([(1, True), (2, True), (100, False), (100, False)], 2),
-        ([(1, False), (2, True), (3, True)], 2),
-        ([(1, False), (2, False), (3, True)], 3),
-        ([(2, True), (2, False), (3, True)], 3),
-    ],
-)
-def test_a_median_counts_what_goes_on(durations: list[tuple[float, bool]], expected: float | None):
-    assert chains.median(durations) == expected
 
 
 def test_a_rate_is_said_of_ten_parents_or_more():

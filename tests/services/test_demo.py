@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -132,6 +133,24 @@ async def test_referrals_run_through_three_generations(loaded: Loaded, slug: str
     assert [one["status"] for one in chain[1:]] == ["won"] * 3
     assert [one["parent_id"] for one in chain[1:]] == [one["contact"]["id"] for one in chain[:-1]]
     assert tree["currency"] == "USD"
+
+
+async def test_what_is_told_of_referrals_makes_sense(loaded: Loaded, slug: str):
+    """A practice of a few referrals a month: shares and medians, but no reproduction from fewer than ten parents."""
+    business = loaded.businesses[slug]
+    seen = await business.get("/v1/referrals/overview")
+    tree = await business.get("/v1/referrals/tree")
+    assert (seen["value"], seen["currency"]) == (tree["value"], "USD")
+    assert sum(seen["fates"].values()) >= seen["fates"]["won"] >= 3
+    assert sum(one["people"] for one in seen["generations"]) == len(tree["members"])
+    assert seen["thanks"]["median"] == tree["thanks"]["median_hours"]
+    assert seen["thanks"]["waiting"] == 1
+    assert seen["reproduction"]["missing"].startswith("R needs 10 observed parents")
+    assert seen["supporters"]["people"] >= 3
+    ranked = (await business.get("/v1/referrals/referrers"))["items"]
+    assert sum(Decimal(one["value"]) for one in ranked) == Decimal(seen["value"])
+    assert [float(one["a_year"]) for one in ranked] == sorted((float(one["a_year"]) for one in ranked), reverse=True)
+    assert loaded.part(slug, "advocate") in [one["contact"]["name"] for one in ranked[:3]]
 
 
 async def test_one_referrer_waits_for_thanks(loaded: Loaded, slug: str):

@@ -12,7 +12,17 @@ from tests.conftest import Database
 from tests.road import Business
 from tests.services.api.told import touchpoint
 
-VIEWS = ["/v1/contacts", "/v1/channels", "/v1/network", "/v1/nudges", "/v1/appointments"]
+VIEWS = [
+    "/v1/contacts",
+    "/v1/channels",
+    "/v1/network",
+    "/v1/nudges",
+    "/v1/appointments",
+    "/v1/referrals/overview",
+    "/v1/referrals/referrers",
+    "/v1/referrals/supporters",
+    "/v1/referrals/balance",
+]
 
 
 @asynccontextmanager
