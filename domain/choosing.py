@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from msgspec import Struct
 
-from domain.nudges import OPEN, RULES, Candidate, Nudge, NudgeSuggested, Reason, Rule, Surroundings
+from domain.nudges import OPEN, RULES, Candidate, Nudge, NudgeSuggested, Reason, Rule, Surroundings, is_strained
 from domain.policy import NudgeKind, day_began
 
 NAMESPACE = UUID("6f0f5d0e-63c0-4c7c-8f4e-6e1f0a6c1a03")
@@ -61,6 +61,8 @@ def _wanted(
     rule: Rule, who: Candidate, mine: Sequence[Nudge], around: Surroundings, slow: frozenset[NudgeKind]
 ) -> Wanted | None:
     if who.closed or who.left_alone or rule.kind in who.muted or not around.policy.of(rule.kind).on:
+        return None
+    if is_strained(rule, who, around.now):
         return None
     if not rested(rule, who, mine, around, slow) or dismissed_twice(rule.kind, mine, around.now):
         return None

@@ -67,6 +67,8 @@ TYPES: dict[str, type[Event]] = {
         webhooks.EndpointDisabled,
     )
 }
+# What stays in the log: personal fields, and what stands for one.
+INTERNAL = frozenset({"personal", "text_mark"})
 _DECODERS = {name: msgspec.json.Decoder(event) for name, event in TYPES.items()}
 _PERSONAL = msgspec.json.Decoder(Personal)
 _ENCODER = msgspec.json.Encoder()
@@ -113,7 +115,7 @@ def _plain(value: Struct) -> dict[str, object]:
     fields = {
         field.encode_name: getattr(value, field.name)
         for field in msgspec.structs.fields(value)
-        if field.name != "personal"
+        if field.name not in INTERNAL
     }
     return {
         name: _plain(found) if isinstance(found, Struct) else msgspec.to_builtins(found)

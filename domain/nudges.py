@@ -18,12 +18,13 @@ from domain.contacts import stream_of as contact_stream
 from domain.errors import Invalid, NotFound, Refused
 from domain.event import NOTHING_PERSONAL, Event, Personal
 from domain.policy import STANDARD, NudgeKind, Place, Policy
+from domain.relationships import strained_until
 from domain.rhythm import Rhythm
 from domain.touches import Touch, measure
 from domain.touchpoints import Kind
 
 State = Literal["suggested", "accepted", "snoozed", "dismissed", "done", "expired"]
-Because = Literal["no_longer_needed", "closed", "left_alone", "muted", "switched_off"]
+Because = Literal["no_longer_needed", "closed", "left_alone", "muted", "switched_off", "strained"]
 OPEN: frozenset[State] = frozenset({"suggested", "accepted", "snoozed"})
 
 LONGEST_SNOOZE = timedelta(days=180)
@@ -170,6 +171,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
     `stage` is an index into STAGES. `unthanked` are their referrals. `booked` says that an appointment with them lies
     ahead, `occasion_at` when an event begins to which both are going. `muted` are the kinds that may not come now.
+    `strained_at` is the last complaint or dispute.
     """
 
     contact_id: UUID
@@ -184,6 +186,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     closed: bool = False
     left_alone: bool = False
     muted: frozenset[NudgeKind] = frozenset()
+    strained_at: datetime | None = None
     shared_contacts: int = 0
     rhythm: Rhythm | None = None
     unthanked: tuple[Handed, ...] = ()
@@ -235,7 +238,10 @@ class Reason(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """`rests` is how long the kind then leaves this contact in peace. The urgent may exceed the week's cap."""
+    """`rests` is how long the kind then leaves this contact in peace. The urgent may exceed the week's cap.
+
+    One that `needs_calm` does not come, and ends, while there is strain after a complaint or dispute.
+    """
 
     kind: NudgeKind
     priority: int
@@ -245,6 +251,12 @@ class Rule(Struct, frozen=True):
     done_by: Callable[[Touch, str], bool]
     needed: Callable[[Candidate, Nudge], bool]
     urgent: bool = False
+    needs_calm: bool = False
+
+
+def is_strained(rule: Rule, who: Candidate, now: datetime) -> bool:
+    """Whether strain stands between this kind and this contact."""
+    return rule.needs_calm and strained_until(who.strained_at, now) is not None
 
 
 def thank_referrer(who: Candidate, before: Sequence[Nudge], around: Surroundings) -> Reason | None:
@@ -387,6 +399,7 @@ RULES: dict[NudgeKind, Rule] = {
             reason=keep_the_rhythm,
             done_by=got_in_touch,
             needed=still_silent,
+            needs_calm=True,
         ),
     )
 }
@@ -402,13 +415,13 @@ def expire(nudge: Nudge, who: Candidate | None, policy: Policy, now: datetime) -
     """Over when its time is, or when nobody needs it any more, as far as is known of the contact now."""
     if nudge.state not in OPEN:
         return []
-    because = None if who is None else _because(nudge, who, policy)
+    because = None if who is None else _because(nudge, who, policy, now)
     if because is None and now < nudge.expires_at:
         return []
     return [NudgeExpired(nudge_id=nudge.nudge_id, contact_id=nudge.contact_id, because=because)]
 
 
-def _because(nudge: Nudge, who: Candidate, policy: Policy) -> Because | None:
+def _because(nudge: Nudge, who: Candidate, policy: Policy, now: datetime) -> Because | None:
     if who.closed:
         return "closed"
     if who.left_alone:
@@ -417,6 +430,8 @@ def _because(nudge: Nudge, who: Candidate, policy: Policy) -> Because | None:
         return "muted"
     if not policy.of(nudge.kind).on:
         return "switched_off"
+    if is_strained(RULES[nudge.kind], who, now):
+        return "strained"
     return None if RULES[nudge.kind].needed(who, nudge) else "no_longer_needed"
 
 

@@ -222,7 +222,7 @@ def check_outcome(command: TellOutcome, *, now: datetime) -> Money | None:
         for field in fields:
             if command.outcome != outcome and getattr(command, field) is not None:
                 raise Invalid(f"only {outcome} takes this", field=field)
-    if command.kind in ("post", "referral", "complaint"):
+    if command.kind in ("post", "referral", "complaint", "dispute"):
         raise Invalid(f"a {command.kind} is no way of thanking somebody", field="kind")
     return money.money(command.value, command.currency)
 

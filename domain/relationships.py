@@ -12,10 +12,11 @@ from domain.channels import Realm, by_table
 from domain.contacts import Ending, Often
 from domain.rhythm import Away, Rhythm
 from domain.strength import Assessment, Strength
-from domain.touches import MARKERS, STANDARD, Touch, Weights
+from domain.touches import MARKERS, STANDARD, STRAINING, Touch, Weights
 
 Half = Literal["online_only", "in_person_only", "both", "named_only"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+STRAIN = timedelta(days=90)
 
 
 class Experience(Struct, frozen=True):
@@ -33,11 +34,12 @@ class Presence(Struct, frozen=True, array_like=True):
 
 
 class Relationship(Struct, frozen=True):
-    """The fold's state for one contact."""
+    """The fold's state for one contact. `strained_at` is the last complaint or dispute."""
 
     strength: Strength = strength.EMPTY
     channels: dict[str, Presence] = {}
     last_touch_at: datetime | None = None
+    strained_at: datetime | None = None
 
 
 class Told(Struct, frozen=True):
@@ -76,6 +78,17 @@ def day_start(day: int) -> datetime:
     return EPOCH + timedelta(days=day)
 
 
+def strained_until(strained_at: datetime | None, now: datetime) -> datetime | None:
+    """When the strain of a last complaint or dispute ends; None where there is none any more."""
+    if strained_at is None or strained_at + STRAIN <= now:
+        return None
+    return strained_at + STRAIN
+
+
+def last_strain(experiences: Iterable[Experience]) -> datetime | None:
+    return max((one.occurred_at for one in experiences if one.touch.kind in STRAINING), default=None)
+
+
 def add(relationship: Relationship, experiences: Iterable[Experience], *, weights: Weights = STANDARD) -> Relationship:
     """With these touches too. Raises OutOfOrder when one lies before the last day: then fold all of them."""
     told = list(experiences)
@@ -98,7 +111,13 @@ def _with_facts(relationship: Relationship, experiences: list[Experience]) -> Re
         before = channels.get(slug, Presence(0, at))
         channels[slug] = Presence(before.touchpoints + 1, min(before.first_at, at))
         last = at if last is None else max(last, at)
-    return replace(relationship, channels=dict(sorted(channels.items())), last_touch_at=last)
+    strains = [at for at in (relationship.strained_at, last_strain(experiences)) if at is not None]
+    return replace(
+        relationship,
+        channels=dict(sorted(channels.items())),
+        last_touch_at=last,
+        strained_at=max(strains, default=None),
+    )
 
 
 def picture(

@@ -150,6 +150,14 @@ def days_away(after: int, until: int, away: Away) -> int:
     return counted
 
 
+def reaching_back(silent_days: int, until: int, away: Away) -> int:
+    """How many days before a day a silence of so many began, the days away between not counted."""
+    left_out = 0
+    while (more := days_away(until - silent_days - left_out, until, away)) > left_out:
+        left_out = more
+    return silent_days + left_out
+
+
 def pace(settled: Strength, days: Days, weights: Weights = STANDARD, *, priors: Priors = PRIORS) -> tuple[float, float]:
     """Alpha and beta of the gamma over the tie's rate: repeats, and the days they took, both fading, on the prior.
 

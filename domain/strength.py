@@ -7,6 +7,7 @@ A day's touches become one cell of integers, so their order cannot matter; cells
 float operations live and in a rebuild, so any order of arrival ends in the same bits as one clean replay.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from math import exp, fsum, log2
@@ -164,6 +165,17 @@ def evaluate(state: Strength, day: int, *, weights: Weights = STANDARD) -> Asses
     stage = _stage_in_silence(closed, day, weights)
     fading = _fading(day - closed.through, weights.half_lives)
     return _assessment(closed, fading, read(closed, day, weights=weights), stage, weights)
+
+
+def history(touches: Iterable[Touch], days: Iterable[int], *, weights: Weights = STANDARD) -> list[Assessment]:
+    """The strength at the end of each of these days, which rise: one fold, read on its way."""
+    cells = deque(day_cells(once(touches), weights=weights))
+    state, seen = EMPTY, []
+    for day in days:
+        while cells and cells[0].day <= day:
+            state = _join(state, cells.popleft(), weights)
+        seen.append(evaluate(state, day, weights=weights))
+    return seen
 
 
 def read(state: Strength, day: int, *, weights: Weights = STANDARD) -> Reading:
@@ -395,7 +407,7 @@ class Evidence(Struct, frozen=True):
 
 
 def weigh_touches(
-    touches: Iterable[Touch], day: int, *, weights: Weights = STANDARD, most: int = 3
+    touches: Iterable[Touch], day: int, *, weights: Weights = STANDARD, most: int | None = 3
 ) -> dict[str, list[tuple[Touch, float]]]:
     """The touches up to `day` that weigh most in each part at that day, the heaviest first, at most `most` a part.
 

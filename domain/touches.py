@@ -89,6 +89,7 @@ JOINT_WORK = Quality(2.0, depth=2)
 QUALITIES: dict[str, Quality] = {
     "post": NOTHING,
     "complaint": NOTHING,
+    "dispute": NOTHING,
     "like": AMBIENT,
     "follow": AMBIENT,
     "attendance": SAME_ROOM,
@@ -115,6 +116,7 @@ QUALITIES: dict[str, Quality] = {
     "referral": Quality(3.0, depth=3, advocacy=3, thinned=False),
     "referral_converted": Quality(0.0, advocacy=2, thinned=False),
 }
+STRAINING = frozenset({"complaint", "dispute"})
 MARKERS = frozenset({"referral_converted"})
 KINDS: frozenset[str] = frozenset(QUALITIES) - MARKERS
 
@@ -138,7 +140,7 @@ STANDARD = Weights()
 
 
 def measure(touch: Touch, *, weights: Weights = STANDARD) -> Measure | None:
-    """What the touch adds to its day, or None where it adds nothing (automated, a broadcast, a complaint).
+    """What the touch adds to its day, or None where it adds nothing (automated, a broadcast, a complaint or dispute).
 
     Points are rounded once, to whole millionths. Only what we received, or did together, is advocacy.
     """

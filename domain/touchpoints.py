@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from domain import identities
+from domain import bulk, identities
 from domain.channels import check_slug
 from domain.errors import Invalid, NotFound, Refused, field_below
 from domain.event import NOTHING_PERSONAL, Event, Personal
@@ -16,7 +16,7 @@ from domain.event import NOTHING_PERSONAL, Event, Personal
 Kind = Literal[
     "post", "mention", "comment", "like", "follow", "connect", "share", "review", "direct_message", "chat", "email",
     "call", "video_call", "handshake", "meeting", "attendance", "help", "advice", "collaboration", "introduction",
-    "referral", "vouch", "purchase", "gift", "complaint", "other",
+    "referral", "vouch", "purchase", "gift", "complaint", "dispute", "other",
 ]  # fmt: skip
 Direction = Literal["in", "out", "mutual"]
 Act = Literal["give", "ask", "promote", "thank", "neutral"]
@@ -52,7 +52,8 @@ class RecordTouchpoint(Struct, frozen=True, omit_defaults=True, forbid_unknown_f
     `occurred_at` carries its offset; it is kept in UTC. `channel` is the slug of the place; an unknown one is opened.
     `direction` is `out` for ours, `in` for theirs, `mutual` for both. `with` names the people; only a post, or what
     has an `audience`, may be with nobody. `act` is what it did, `about` whose matter it was. A `depth`, 0 to 3, stands
-    above that of the kind. `audience` is how many it reached; `automated`, that no person wrote it. A `source` with
+    above that of the kind. `audience` is how many it reached; `automated`, that no person wrote it. The same words
+    of ours to five people within a day weigh nothing (a `note` of something written is its text). A `source` with
     its `source_id` makes it safe to send twice.
     """
 
@@ -92,6 +93,7 @@ class TouchpointRecorded(Event, frozen=True, kw_only=True):
     topics: tuple[str, ...] = ()
     source: str | None = None
     source_id: str | None = None
+    text_mark: str | None = None  # a keyed digest of the words we wrote, to know them again; it stays in the log
 
     @property
     def stream(self) -> str:
@@ -228,8 +230,17 @@ def check_distinct(contact_ids: Sequence[UUID]) -> None:
             raise Invalid("this person stands in the touchpoint twice", field=f"with[{index}]")
 
 
-def record(command: RecordTouchpoint, *, touchpoint_id: UUID, contact_ids: Sequence[UUID]) -> TouchpointRecorded:
-    """The fact of a checked command whose people are known."""
+def words_to_mark(command: RecordTouchpoint) -> str | None:
+    """The words of what we wrote to somebody ourselves; None where it is not that, or says hardly anything."""
+    if command.direction != "out" or command.kind not in bulk.WRITTEN or command.automated or command.note is None:
+        return None
+    return bulk.words_of(command.note)
+
+
+def record(
+    command: RecordTouchpoint, *, touchpoint_id: UUID, contact_ids: Sequence[UUID], text_mark: str | None = None
+) -> TouchpointRecorded:
+    """The fact of a checked command whose people are known. What a scheduler sent for us is automated."""
     check_distinct(contact_ids)
     return TouchpointRecorded(
         touchpoint_id=touchpoint_id,
@@ -242,10 +253,11 @@ def record(command: RecordTouchpoint, *, touchpoint_id: UUID, contact_ids: Seque
         minutes=command.minutes,
         depth=command.depth,
         audience=command.audience,
-        automated=command.automated,
+        automated=command.automated or (command.direction == "out" and bulk.by_scheduler(command.source)),
         topics=command.topics,
         source=command.source,
         source_id=command.source_id,
+        text_mark=text_mark,
         personal=NOTHING_PERSONAL if command.note is None else Personal(note=command.note),
     )
 

@@ -147,6 +147,7 @@ def _candidate(row: asyncpg.Record, unthanked: Mapping[UUID, tuple[Handed, ...]]
         closed=row["closed"],
         left_alone=row["leave_alone"],
         muted=frozenset(row["muted"]),
+        strained_at=row["strained_at"],
         shared_contacts=row["shared_contacts"],
         rhythm=unpack_rhythm(row["rhythm"]),
         unthanked=unthanked.get(row["contact_id"], ()),

@@ -31,12 +31,13 @@ class WrongKey(Exception):
 
 
 class TenantKeys(Struct, frozen=True):
-    """A tenant's key, and the two derived from it: for fingerprints of items and for digests of handles."""
+    """A tenant's key, and those derived from it: for fingerprints of items, digests of handles, marks of texts."""
 
     tenant_id: UUID
     key: bytes
     fingerprints: bytes
     handles: bytes
+    marks: bytes
 
     def fingerprint(self, canonical: bytes) -> bytes:
         return hmac.digest(self.fingerprints, canonical, "sha256")
@@ -44,6 +45,10 @@ class TenantKeys(Struct, frozen=True):
     def digest(self, platform: str, handle: str) -> bytes:
         """What stands for a handle in `identity`."""
         return hmac.digest(self.handles, f"{platform}\0{handle}".encode(), "sha256")
+
+    def mark(self, words: str) -> str:
+        """What stands for the words of a text: the same for the same words of this tenant, and of no other."""
+        return hmac.digest(self.marks, words.encode(errors="surrogatepass"), "sha256")[:16].hex()
 
 
 def new_key() -> bytes:
@@ -61,7 +66,7 @@ def unwrap(wrapped: bytes, *, under: bytes, owner: UUID) -> bytes:
 def tenant_keys(tenant_id: UUID, wrapped: bytes, *, master: bytes) -> TenantKeys:
     """Raises WrongKey when the master key is another."""
     key = unwrap(wrapped, under=master, owner=tenant_id)
-    return TenantKeys(tenant_id, key, derive(key, b"fingerprints"), derive(key, b"handles"))
+    return TenantKeys(tenant_id, key, derive(key, b"fingerprints"), derive(key, b"handles"), derive(key, b"marks"))
 
 
 def derive(key: bytes, purpose: bytes) -> bytes:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -169,6 +170,23 @@ def contacts(*, tenant: Tenant = None, limit: int = 20, json: Json = False, data
         from services import office
 
         asyncio.run(office.show_contacts(configured, tenant=tenant, limit=limit, as_json=json))
+
+
+@app.command
+def strength(
+    who: Annotated[str, Parameter(help="Part of a name or handle, or the contact's id.")],
+    /,
+    *,
+    since: Annotated[datetime | None, Parameter(help="What changed since then, such as 2026-05-01 (UTC).")] = None,
+    tenant: Tenant = None,
+    json: Json = False,
+    data: Data = None,
+) -> None:
+    """Explain a relationship's strength: its parts, what weighs most in each, and what changed."""
+    with running(data) as configured:
+        from services import office
+
+        asyncio.run(office.explain_strength(configured, who, since=since, tenant=tenant, as_json=json))
 
 
 @app.command

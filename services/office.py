@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -17,7 +18,7 @@ from infra.context import Context, open_context
 from infra.settings import Settings
 from infra.tenants import Tenant
 from infra.verification import Verified, verify
-from infra.views import appointments, contacts, nudges
+from infra.views import appointments, contacts, nudges, strength
 from infra.views.contacts import Filter
 from services import printing
 
@@ -91,6 +92,35 @@ async def show_contacts(configured: Settings, *, tenant: UUID | None, limit: int
     printing.contacts(Console(), page.items, business.time_zone)
     if page.next:
         print(f"The {limit} strongest; more with --limit.")
+
+
+async def explain_strength(
+    configured: Settings, who: str, *, since: datetime | None, tenant: UUID | None, as_json: bool
+) -> None:
+    """Raises NotFound, Refused where several are called so."""
+    async with opened(configured) as context:
+        business = await chosen(context, tenant)
+        contact_id = await _contact_called(context, business, who)
+        begins = since.replace(tzinfo=UTC) if since is not None and since.tzinfo is None else since
+        explained = await strength.explained(context, business, contact_id, since=begins)
+    if as_json:
+        print(msgspec.json.encode(explained).decode())
+        return
+    printing.strength(Console(), explained, business.time_zone)
+
+
+async def _contact_called(context: Context, business: Tenant, who: str) -> UUID:
+    try:
+        return UUID(who)
+    except ValueError:
+        pass
+    page = await contacts.page(context, business, Filter(q=who), limit=LISTED)
+    if len(page.items) == 1:
+        return page.items[0].id
+    if not page.items:
+        raise NotFound(f"Nobody is called {who}.")
+    lines = [f"  {row.id}  {printing.title(row)}" for row in page.items]
+    raise Refused("\n".join([f"Several are called {who}; say which by the id:", *lines]))
 
 
 async def show_nudges(configured: Settings, *, tenant: UUID | None, as_json: bool) -> None:

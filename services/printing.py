@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from msgspec import UnsetType
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
@@ -59,6 +60,25 @@ def strongest(console: Console, explained: Sequence[tuple[ContactRow, StrengthVi
         parts = (f"{strength.parts[name].points:.1f}" for name in PARTS)
         table.add_row(f"{strength.score:.1f}", escape(title(row)), STAGES[strength.stage], *parts)
     console.print(table)
+
+
+def strength(console: Console, explained: StrengthView, time_zone: str) -> None:
+    """The explanation as the API gives it: the sum, what it rests on, what weighs most, what changed."""
+    console.print(f"[bold]{STAGES[explained.stage]}[/]: {explained.in_words}")
+    beat = "" if explained.rhythm is None else f"; {explained.rhythm.in_words}"
+    console.print(f"from {explained.coverage.in_words}{beat}")
+    if explained.strained_until is not None:
+        console.print(f"strained until {day(explained.strained_until, time_zone)} by a complaint or dispute")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("points", justify="right")
+    table.add_column("part", no_wrap=True)
+    table.add_column("what weighs most")
+    for name, part in explained.parts.items():
+        facts = ", ".join(f"{one.kind} {day(one.occurred_at, time_zone)}" for one in part.touchpoints)
+        table.add_row(f"{part.points:.1f}", PARTS[name], escape(facts))
+    console.print(table)
+    if not isinstance(explained.change, UnsetType):
+        console.print(explained.change.in_words)
 
 
 def halves(console: Console, network: NetworkView) -> None:

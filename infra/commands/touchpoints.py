@@ -152,7 +152,9 @@ def _encode(request: _Request, item: _Item) -> tuple[Append, tuple[UUID, ...]]:
         for n, (who, reference) in enumerate(zip(item.people, command.people, strict=True))
     ]
     ids = tuple(person.contact_id for person in people)
-    fact = touchpoints.record(command, touchpoint_id=item.event_id, contact_ids=ids)
+    words = touchpoints.words_to_mark(command)
+    mark = None if words is None else tenant.keys.mark(words)
+    fact = touchpoints.record(command, touchpoint_id=item.event_id, contact_ids=ids, text_mark=mark)
     append = Append(
         tenant_id=tenant.tenant_id,
         drafts=(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -70,8 +71,9 @@ async def apply(connection: Connection, batch: Batch) -> None:
     news = _news(batch.events)
     back, removed = await _removals(connection, batch, news)
     moved = {who for one in batch.events if isinstance(one.event, MERGING) for who in one.event.subjects}
-    stands = await merges.standing_of(connection, batch.tenant_id, news.keys() | back | removed | moved)
-    again = {stands.get(who, who) for who in back | removed | moved}
+    bulk = await _of_bulk(connection, batch)
+    stands = await merges.standing_of(connection, batch.tenant_id, news.keys() | back | removed | moved | bulk)
+    again = {stands.get(who, who) for who in back | removed | moved | bulk}
     await _take_out(connection, batch, moved & stands.keys())
     gone = await _all_removed(connection, batch, {stands.get(who, who) for who in news.keys() | again})
     by_contact = _standing(news, stands)
@@ -96,6 +98,12 @@ async def apply(connection: Connection, batch: Batch) -> None:
 
 
 NEW = Kept()
+
+
+async def _of_bulk(connection: Connection, batch: Batch) -> set[UUID]:
+    """Those of whom a touch counts no more, or again, because of what the same words of ours were to others."""
+    sent = await timeline.around(connection, batch)
+    return {row["contact_id"] for row, _, was_bulk in sent if row["bulk"] != was_bulk}
 
 
 def _described(events: Iterable[Stored]) -> set[str]:
@@ -182,15 +190,13 @@ async def _load(connection: Connection, batch: Batch, contact_ids: list[UUID], d
     rows = await connection.fetch(
         queries("relationships").states, batch.tenant_id, batch.build, contact_ids, list(described)
     )
-    return {row["contact_id"]: Kept(_unpacked(row), row["folded_to"]) for row in rows}
+    return {row["contact_id"]: Kept(unpack(row), row["folded_to"]) for row in rows}
 
 
-def _unpacked(row: asyncpg.Record) -> Relationship:
-    return unpack(row["strength"], row["facts"], row["last_touch_at"])
-
-
-def unpack(strength: bytes, facts: bytes, last_touch_at: datetime | None) -> Relationship:
-    return Relationship(_STRENGTH.decode(strength), _FACTS.decode(facts), last_touch_at)
+def unpack(row: asyncpg.Record | Mapping[str, Any]) -> Relationship:
+    """The state of a stored row."""
+    strength, facts = _STRENGTH.decode(row["strength"]), _FACTS.decode(row["facts"])
+    return Relationship(strength, facts, row["last_touch_at"], row["strained_at"])
 
 
 async def _fold_again(connection: Connection, batch: Batch, contact_ids: set[UUID]) -> dict[UUID, Kept]:
@@ -253,6 +259,7 @@ def _row(
         seen.assessment.score, seen.assessment.stage, seen.half, seen.met_at, seen.first_touch_at, seen.last_touch_at,
         seen.online_points, seen.assessment.given, seen.assessment.received, day,
         *((None,) * 4 if beat is None else (_PACK.encode(beat), beat.status, beat.ratio, _telling_trend(beat))),
+        state.strained_at,
     )  # fmt: skip
 
 
@@ -275,7 +282,7 @@ async def rescore(connection: Connection, tenant_id: UUID, build: int, *, now: d
     day = day_of(now)
     rows = await connection.fetch(queries("relationships").aged, tenant_id, build, day, SHOWS, RESCORED_AT_ONCE)
     if rows:
-        kept = {row["contact_id"]: Kept(_unpacked(row), row["folded_to"]) for row in rows}
+        kept = {row["contact_id"]: Kept(unpack(row), row["folded_to"]) for row in rows}
         await _write(connection, tenant_id, build, kept, day)
     return len(rows)
 

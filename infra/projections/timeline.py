@@ -1,10 +1,11 @@
-"""The timeline: one row for each contact of a touchpoint, with the positions at which it came and was struck.
+"""The timeline: one row for each contact of a touchpoint, with the positions at which it came and was struck, and
+whether the same words of ours went to many within a day.
 
 Beside them stand the decisions on referrals, of which it tells what a won one is to who made it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from uuid import UUID
 
@@ -12,6 +13,7 @@ import asyncpg
 import msgspec
 
 from domain import referrals
+from domain.bulk import WITHIN, Sent, bulk
 from domain.referrals import Fact, ReferralLost, ReferralWon
 from domain.relationships import Experience, day_of
 from domain.touches import Touch
@@ -20,6 +22,7 @@ from infra.database import Connection, queries
 from infra.projection import Batch, Projection, Stored
 
 _JSON = msgspec.json.Encoder()
+EVER = datetime(1890, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
 async def apply(connection: Connection, batch: Batch) -> None:
@@ -30,6 +33,7 @@ async def apply(connection: Connection, batch: Batch) -> None:
     for statement, marks in groupby(_marks(batch.events), key=lambda mark: mark[0]):
         columns = zip(*(mark[1:] for mark in marks), strict=True)
         await connection.execute(getattr(sql, statement), batch.tenant_id, batch.build, *map(list, columns))
+    await _mark_bulk(connection, batch)
     for stored in batch.events:
         if isinstance(stored.event, ReferralWon | ReferralLost) and stored.event.direction == "received":
             await _decide(connection, batch, stored, stored.event)
@@ -41,6 +45,73 @@ async def _decide(connection: Connection, batch: Batch, stored: Stored, event: R
         queries("timeline").decide, batch.tenant_id, batch.build, event.referrer_id, event.referral_id,
         stored.position, referrals.touchpoint_of(event.referral_id), outcome, stored.occurred_at,
     )  # fmt: skip
+
+
+async def _mark_bulk(connection: Connection, batch: Batch) -> None:
+    """What the batch made bulk, or no more so."""
+    changed = [
+        (row["contact_id"], row["touchpoint_id"], is_bulk)
+        for row, is_bulk, _ in await around(connection, batch, build=batch.build)
+        if is_bulk != row["bulk"]
+    ]
+    if changed:
+        columns = map(list, zip(*changed, strict=True))
+        await connection.execute(queries("timeline").mark_bulk, batch.tenant_id, batch.build, *columns)
+
+
+async def around(
+    connection: Connection, batch: Batch, *, build: int | None = None
+) -> list[tuple[asyncpg.Record, bool, bool]]:
+    """What may be bulk because of the batch, with whether it is, and whether it was before the batch.
+
+    Of `build`, or of the live one, as far as that has come. What is struck is no bulk.
+    """
+    spans = _spans(batch.events)
+    if not spans:
+        return []
+    before = batch.events[0].position - 1
+    asked = [(mark, first - 2 * WITHIN, last + 2 * WITHIN) for mark, (first, last) in spans.items()]
+    rows = await connection.fetch(
+        queries("timeline").words_sent, batch.tenant_id, build, *map(list, zip(*asked, strict=True)), before
+    )
+    by_words: dict[str, list[asyncpg.Record]] = {}
+    for row in rows:
+        by_words.setdefault(row["text_mark"], []).append(row)
+    found = []
+    for mark, sent in by_words.items():
+        first, last = spans[mark]
+        now, then = _bulk_of(sent, "counts"), _bulk_of(sent, "counted")
+        found += [
+            (row, row["counts"] and row["touchpoint_id"] in now, row["counted"] and row["touchpoint_id"] in then)
+            for row in sent
+            if first - WITHIN <= row["occurred_at"] <= last + WITHIN
+        ]
+    return found
+
+
+def _spans(events: Iterable[Stored]) -> dict[str, tuple[datetime, datetime]]:
+    """The marks of texts that were told, struck or restored, with the first and the last time of each.
+
+    A strike happened when it was said; what it strikes is found by its words at any time.
+    """
+    spans: dict[str, tuple[datetime, datetime]] = {}
+    for stored in events:
+        match stored.event:
+            case TouchpointRecorded(text_mark=str() as mark):
+                first, last = spans.get(mark, (stored.occurred_at, stored.occurred_at))
+                spans[mark] = min(first, stored.occurred_at), max(last, stored.occurred_at)
+            case (
+                TouchpointStruck(struck=TouchpointRecorded(text_mark=str() as mark))
+                | TouchpointRestored(restored=TouchpointRecorded(text_mark=str() as mark))
+            ):
+                spans[mark] = EVER
+            case _:
+                pass
+    return spans
+
+
+def _bulk_of(rows: Iterable[asyncpg.Record], counts: str) -> set[UUID]:
+    return bulk(Sent(row["touchpoint_id"], row["contact_id"], row["occurred_at"]) for row in rows if row[counts])
 
 
 def _marks(events: Iterable[Stored]) -> Iterator[tuple[str, UUID, UUID, int]]:
@@ -63,7 +134,7 @@ def _rows(stored: Stored) -> list[tuple[object, ...]]:
     said = (
         fact.touchpoint_id, stored.position, stored.occurred_at, fact.kind, fact.channel, fact.direction, fact.act,
         fact.about, fact.minutes, fact.depth, fact.audience, len(fact.contact_ids), fact.automated,
-        _JSON.encode(fact.topics).decode(),
+        _JSON.encode(fact.topics).decode(), fact.text_mark,
     )  # fmt: skip
     return [(who, *said) for who in fact.contact_ids]
 
@@ -130,7 +201,10 @@ def recorded(fact: TouchpointRecorded, occurred_at: datetime) -> Experience:
 
 
 def touch_of(row: asyncpg.Record) -> Touch:
-    """A timeline row as the strength model takes it; people named count as its audience where more are not given."""
+    """A timeline row as the strength model takes it; people named count as its audience where more are not given.
+
+    What is bulk is as good as automated.
+    """
     return Touch(
         touchpoint_id=row["touchpoint_id"],
         day=day_of(row["occurred_at"]),
@@ -141,7 +215,7 @@ def touch_of(row: asyncpg.Record) -> Touch:
         depth=row["depth"],
         minutes=row["minutes"],
         audience=max(row["audience"] or 1, row["people"]),
-        automated=row["automated"],
+        automated=row["automated"] or row["bulk"],
     )
 
 

@@ -38,8 +38,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING;
 
 -- part: picked
 -- Filters are off where NULL. $10 and $11 are the last row of the page before; each order below ends in its own index.
+-- $13 is the instant since when a complaint or dispute still strains.
 SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at,
-       r.first_touch_at, r.last_touch_at, r.scored_day, r.rhythm, r.silence_ratio, lower(coalesce(c.name, '')) AS sort_name
+       r.first_touch_at, r.last_touch_at, r.scored_day, r.rhythm, r.silence_ratio, r.strained_at, lower(coalesce(c.name, '')) AS sort_name
   FROM relationship r JOIN contact c ON c.tenant_id = r.tenant_id AND c.build = live_build('contacts') AND c.contact_id = r.contact_id
  WHERE r.tenant_id = $1 AND c.tenant_id = $1 AND r.build = live_build('relationships')
    AND ($2::text IS NULL OR c.name ILIKE $2 OR EXISTS (
@@ -50,6 +51,7 @@ SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, 
    AND ($6::timestamptz IS NULL OR r.last_touch_at IS NULL OR r.last_touch_at <= $6)
    AND ($7::float8 IS NULL OR r.score >= $7)
    AND ($8::text IS NULL OR r.rhythm_status = $8)
+   AND ($12::bool IS NULL OR $12 = coalesce(r.strained_at > $13::timestamptz, false))
 
 -- name: page_by_strength
 {picked}
@@ -79,6 +81,7 @@ SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, r.score, 
 -- `stream_position` is of the contact's last fact that this answer shows, not of the last there is.
 SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, c.known_since, c.how_often, c.how_close, c.stated_by, c.stated_at,
        c.within_reach, c.leave_alone, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at, r.first_touch_at, r.last_touch_at, r.scored_day, r.rhythm,
+       r.strained_at,
        (SELECT max(e.position) FROM event e
           JOIN checkpoint p ON p.tenant_id = e.tenant_id AND p.process = 'contacts' AND p.live AND p.position >= e.position
          WHERE e.tenant_id = c.tenant_id AND e.stream = 'contact-' || c.contact_id) AS stream_position

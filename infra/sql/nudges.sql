@@ -65,6 +65,7 @@ SELECT r.referrer_id, r.referral_id, r.made_at, r.touchpoint_id FROM referral r
 SELECT c.contact_id, coalesce(r.score, 0) AS score, coalesce(r.stage, 0) AS stage, coalesce(r.given, 0) AS given,
        coalesce(r.received, 0) AS received, coalesce(r.online_points, 0) AS online_points, r.met_at, r.rhythm, c.locality, c.within_reach,
        c.closed IS NOT NULL OR r.contact_id IS NULL AS closed, c.leave_alone,
+       r.strained_at,
        ARRAY(SELECT m.kind FROM nudge_mute m
               WHERE m.tenant_id = $1 AND m.build = live_build('nudges') AND m.contact_id = c.contact_id AND m.until > $2) AS muted,
        EXISTS (SELECT FROM appointment_person p

@@ -1,6 +1,6 @@
 -- name: states
 -- These contacts' states, and those of everybody ever met in one of these channels.
-SELECT contact_id, strength, facts, last_touch_at, folded_to FROM relationship
+SELECT contact_id, strength, facts, last_touch_at, strained_at, folded_to FROM relationship
  WHERE tenant_id = $1 AND build = $2 AND (contact_id = ANY ($3) OR (cardinality($4::text[]) > 0 AND channels && $4));
 
 -- name: told
@@ -9,7 +9,7 @@ SELECT contact_id, how_often, closed FROM contact
 
 -- name: aged
 -- Rows as of an earlier day, and those that do not show yet what rows show now.
-SELECT contact_id, strength, facts, last_touch_at, folded_to FROM relationship
+SELECT contact_id, strength, facts, last_touch_at, strained_at, folded_to FROM relationship
  WHERE tenant_id = $1 AND build = $2 AND (scored_day < $3 OR shows < $4) ORDER BY contact_id LIMIT $5;
 
 -- name: outdate
@@ -18,15 +18,15 @@ UPDATE relationship SET shows = 0 WHERE tenant_id = $1 AND build = $2;
 -- name: store
 INSERT INTO relationship (tenant_id, build, contact_id, strength, facts, channels, touchpoints, score, stage, half, met_at,
                           first_touch_at, last_touch_at, online_points, given, received, scored_day, rhythm, rhythm_status,
-                          silence_ratio, trend, folded_to, shows)
+                          silence_ratio, trend, strained_at, folded_to, shows)
 SELECT $1, $2, x.contact_id, x.strength, x.facts, string_to_array(x.channels, E'\n'), x.touchpoints, x.score, x.stage, x.half, x.met_at,
        x.first_touch_at, x.last_touch_at, x.online_points, x.given, x.received, x.scored_day, x.rhythm, x.rhythm_status,
-       x.silence_ratio, x.trend, x.folded_to, $3
+       x.silence_ratio, x.trend, x.strained_at, x.folded_to, $3
   FROM unnest($4::uuid[], $5::bytea[], $6::bytea[], $7::text[], $8::int[], $9::float8[], $10::smallint[], $11::text[],
               $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::float8[], $16::float8[], $17::float8[], $18::int[],
-              $19::bytea[], $20::text[], $21::float8[], $22::float8[], $23::bigint[])
+              $19::bytea[], $20::text[], $21::float8[], $22::float8[], $23::timestamptz[], $24::bigint[])
        AS x (contact_id, strength, facts, channels, touchpoints, score, stage, half, met_at, first_touch_at, last_touch_at, online_points,
-             given, received, scored_day, rhythm, rhythm_status, silence_ratio, trend, folded_to)
+             given, received, scored_day, rhythm, rhythm_status, silence_ratio, trend, strained_at, folded_to)
     ON CONFLICT (tenant_id, build, contact_id) DO UPDATE
    SET strength = excluded.strength, facts = excluded.facts,
        channels = excluded.channels, touchpoints = excluded.touchpoints, score = excluded.score, stage = excluded.stage,
@@ -34,7 +34,7 @@ SELECT $1, $2, x.contact_id, x.strength, x.facts, string_to_array(x.channels, E'
        last_touch_at = excluded.last_touch_at, online_points = excluded.online_points, given = excluded.given,
        received = excluded.received, scored_day = excluded.scored_day, rhythm = excluded.rhythm,
        rhythm_status = excluded.rhythm_status, silence_ratio = excluded.silence_ratio, trend = excluded.trend,
-       folded_to = excluded.folded_to, shows = excluded.shows;
+       strained_at = excluded.strained_at, folded_to = excluded.folded_to, shows = excluded.shows;
 
 -- name: remove
 INSERT INTO removed_contact (tenant_id, build, contact_id, removed_at_position, seen_at_position)

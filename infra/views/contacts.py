@@ -11,13 +11,14 @@ from msgspec.structs import asdict
 from domain.contacts import Close, Ending, Often, Relation, Within
 from domain.errors import NotFound
 from domain.policy import NudgeKind
-from domain.relationships import Half, day_start
-from domain.rhythm import Status
+from domain.relationships import STRAIN, Half, day_of, day_start, strained_until
+from domain.rhythm import Status, reaching_back
 from domain.strength import STAGES
 from domain.touchpoints import About, Act, Direction, Kind, TouchpointRecorded
 from infra.context import Context
 from infra.database import Connection, queries, reading
-from infra.projections.relationships import unpack_rhythm
+from infra.projections.nudges import policy_of
+from infra.projections.relationships import away_of, unpack_rhythm
 from infra.stored_events import decoded
 from infra.tenants import Tenant
 from infra.views import appointments, referrals
@@ -64,6 +65,7 @@ class ContactRow(Struct, frozen=True, kw_only=True):
 
     `half` is by facts ever; `met_at` is the first touch in person; `closed` says why no nudge will come again.
     `rhythm`, of the same day, is null for somebody never in touch and for a closed relationship.
+    `strained_until`: there was a complaint or dispute, and for 90 days no nudge to keep in touch; null where not.
     """
 
     id: UUID
@@ -83,6 +85,7 @@ class ContactRow(Struct, frozen=True, kw_only=True):
     scored_at: Instant
     rhythm: RhythmView | None
     closed: Ending | None
+    strained_until: Instant | None
 
 
 class ContactView(ContactRow, frozen=True, kw_only=True):
@@ -104,7 +107,10 @@ class ContactView(ContactRow, frozen=True, kw_only=True):
 
 
 class Moment(Struct, frozen=True, kw_only=True):
-    """A touchpoint in a contact's timeline. `struck` ones do not count any more."""
+    """A touchpoint in a contact's timeline. `struck` ones do not count any more.
+
+    `bulk` ones weigh nothing: the same words of ours went to five people within a day.
+    """
 
     event_id: UUID
     position: int
@@ -120,6 +126,7 @@ class Moment(Struct, frozen=True, kw_only=True):
     depth: int | None
     audience: int | None
     automated: bool
+    bulk: bool
     topics: list[str]
     note: str | None
     source: str | None
@@ -128,7 +135,8 @@ class Moment(Struct, frozen=True, kw_only=True):
 
 
 class Filter(Struct, frozen=True, kw_only=True):
-    """Which contacts: `q` in name or handle, `quiet_days` without a touch, `min_strength` of 100, rhythm `status`."""
+    """Which contacts: `q` in name or handle, `quiet_days` without a touch (days away left out), `min_strength` of 100,
+    rhythm `status`, and whether a complaint or dispute strains them."""
 
     q: str | None = None
     stage: Stage | None = None
@@ -137,6 +145,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     quiet_days: int | None = None
     min_strength: float | None = None
     status: Status | None = None
+    strained: bool | None = None
 
 
 async def page(
@@ -152,18 +161,28 @@ async def page(
     """One page of contacts. Raises Invalid for a bad cursor, Behind when the view does not reach `after` in time."""
     keys = _sort_keys(sort, given_cursor)
     position = await reached(context, tenant, READS, after)
+    now = datetime.now(UTC)
     async with reading(context.pool, tenant.tenant_id) as connection:
-        rows = await connection.fetch(
-            getattr(queries("contacts"), f"page_by_{sort}"), tenant.tenant_id, *_conditions(which), limit + 1, *keys
+        quiet_since = (
+            None if which.quiet_days is None else await _quiet_since(connection, tenant, which.quiet_days, now)
         )
+        rows = await connection.fetch(
+            getattr(queries("contacts"), f"page_by_{sort}"), tenant.tenant_id, *_conditions(which, quiet_since),
+            limit + 1, *keys, which.strained, now - STRAIN,
+        )  # fmt: skip
         shown, last = cut(rows, limit)
         known = await identities(connection, tenant.tenant_id, [row["contact_id"] for row in shown])
-    items = [_row(row, known.get(row["contact_id"], [])) for row in shown]
+    items = [_row(row, known.get(row["contact_id"], []), now) for row in shown]
     return Page(items, None if last is None else cursor(_sort_key(sort, last), last["contact_id"]), position)
 
 
-def _conditions(which: Filter) -> tuple[object, ...]:
-    quiet_since = None if which.quiet_days is None else datetime.now(UTC) - timedelta(days=which.quiet_days)
+async def _quiet_since(connection: Connection, tenant: Tenant, quiet_days: int, now: datetime) -> datetime:
+    """When so many days of silence began; the days the business was away are none."""
+    away = away_of(await policy_of(connection, tenant.tenant_id))
+    return now - timedelta(days=reaching_back(quiet_days, day_of(now), away))
+
+
+def _conditions(which: Filter, quiet_since: datetime | None) -> tuple[object, ...]:
     like = (
         None if which.q is None else "%" + which.q.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
     )
@@ -208,7 +227,7 @@ async def identities(connection: Connection, tenant_id: UUID, contact_ids: list[
     return found
 
 
-def _row(row: asyncpg.Record, known: list[Identity]) -> ContactRow:
+def _row(row: asyncpg.Record, known: list[Identity], now: datetime) -> ContactRow:
     return ContactRow(
         id=row["contact_id"],
         name=row["name"],
@@ -227,6 +246,7 @@ def _row(row: asyncpg.Record, known: list[Identity]) -> ContactRow:
         scored_at=day_start(row["scored_day"] or 0),
         rhythm=told(unpack_rhythm(row["rhythm"])),
         closed=row["closed"],
+        strained_until=strained_until(row["strained_at"], now),
     )
 
 
@@ -237,6 +257,7 @@ def stage_of(number: int) -> Stage:
 async def one(context: Context, tenant: Tenant, contact_id: UUID, *, after: int | None = None) -> ContactView:
     """One contact. Raises NotFound, Behind."""
     position = await reached(context, tenant, (*READS, *referrals.READS, "appointments", "nudges"), after)
+    now = datetime.now(UTC)
     async with reading(context.pool, tenant.tenant_id) as connection:
         row = await connection.fetchrow(queries("contacts").one, tenant.tenant_id, contact_id)
         if row is None:
@@ -244,10 +265,10 @@ async def one(context: Context, tenant: Tenant, contact_id: UUID, *, after: int 
         known = await identities(connection, tenant.tenant_id, [contact_id])
         interests = await connection.fetch(queries("contacts").interests, tenant.tenant_id, contact_id)
         referred, vouches = await referrals.of_contact(connection, tenant.tenant_id, contact_id)
-        meeting = await appointments.next_with(connection, tenant.tenant_id, contact_id, now=datetime.now(UTC))
-        mutes = await connection.fetch(queries("nudges").mutes, tenant.tenant_id, contact_id, datetime.now(UTC))
+        meeting = await appointments.next_with(connection, tenant.tenant_id, contact_id, now=now)
+        mutes = await connection.fetch(queries("nudges").mutes, tenant.tenant_id, contact_id, now)
     return ContactView(
-        **asdict(_row(row, known.get(contact_id, []))),
+        **asdict(_row(row, known.get(contact_id, []), now)),
         referrals=referred,
         vouches=vouches,
         interests=[Interest(i["topic"], i["learned_at"] or None, i["in_confidence"], i["noted_at"]) for i in interests],
@@ -307,6 +328,7 @@ def _moment(row: asyncpg.Record, fact: TouchpointRecorded) -> Moment:
         depth=fact.depth,
         audience=fact.audience,
         automated=fact.automated,
+        bulk=row["bulk"],
         topics=list(fact.topics),
         note=fact.personal.note,
         source=fact.source,

@@ -19,7 +19,7 @@ from infra.tenants import Tenant
 from infra.views import contacts, strength, ties
 from infra.views.contacts import ContactRow, ContactView, Filter, Moment, Sort, Stage
 from infra.views.pages import Page
-from infra.views.strength import StrengthView
+from infra.views.strength import MOST_WEEKS, HistoryView, StrengthView
 from infra.views.ties import TieView
 from services.api.parameters import (
     After,
@@ -59,13 +59,17 @@ class ContactController(Controller):
             str | None, QueryParameter(max_length=60, description="A slug: ever met in this channel.")
         ] = None,
         quiet_days: Annotated[
-            int | None, QueryParameter(ge=0, le=40_000, description="Not touched for so many days, or never.")
+            int | None,
+            QueryParameter(ge=0, le=40_000, description="Not touched for so many days, or never; days away left out."),
         ] = None,
         min_strength: Annotated[
             float | None, QueryParameter(ge=0, le=100, description="At least this strong, of 100.")
         ] = None,
         status: Annotated[
             Status | None, QueryParameter(description="By where the silence stands in the relationship's own rhythm.")
+        ] = None,
+        strained: Annotated[
+            bool | None, QueryParameter(description="Whether there was a complaint or dispute in the last 90 days.")
         ] = None,
         sort: Annotated[
             Sort,
@@ -80,7 +84,7 @@ class ContactController(Controller):
         """Strength, stage, rhythm and half are as of `scored_at`, the start of the current UTC day."""
         which = Filter(
             q=q, stage=stage, half=half, channel=channel, quiet_days=quiet_days, min_strength=min_strength,
-            status=status,
+            status=status, strained=strained,
         )  # fmt: skip
         return await contacts.page(context, tenant, which, sort=sort, limit=limit, given_cursor=cursor, after=after)
 
@@ -165,11 +169,37 @@ class ContactController(Controller):
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         true_at: TrueAt = None,
+        since: Annotated[
+            str | None,
+            QueryParameter(
+                max_length=40, description="An earlier instant with its offset: what changed since then, and why."
+            ),
+        ] = None,
         after: After = None,
     ) -> StrengthView:
-        """The six parts, whose points add up to the score, and the touchpoints that weigh most in each."""
+        """The six parts, whose points add up to the score, and the touchpoints that weigh most in each.
+
+        With `since`, what became of the score from then on: in each part what faded, what came, and by which
+        touchpoints.
+        """
         return await strength.explained(
-            context, tenant, contact_id, true_at=instant(true_at, field="true_at"), after=after
+            context, tenant, contact_id, true_at=instant(true_at, field="true_at"),
+            since=instant(since, field="since"), after=after,
+        )  # fmt: skip
+
+    @get("/{contact_id:uuid}/strength/history", operation_id="show_strength_history", summary="Strength week by week")
+    async def strength_history(
+        self,
+        contact_id: ContactId,
+        context: NamedDependency[Context],
+        tenant: NamedDependency[Tenant],
+        weeks: Annotated[int, QueryParameter(ge=1, le=MOST_WEEKS, description="So many, back from today.")] = 104,
+        true_at: TrueAt = None,
+        after: After = None,
+    ) -> HistoryView:
+        """Exactly what the strength was at the end of each seventh day back from today, by what is known now."""
+        return await strength.history(
+            context, tenant, contact_id, weeks=weeks, true_at=instant(true_at, field="true_at"), after=after
         )
 
     @get("/{contact_id:uuid}/ties", operation_id="list_ties", summary="Whom a contact knows")

@@ -263,3 +263,20 @@ def test_overdue_is_what_the_nudge_may_be_about(days: list[int], silence: int, s
         assert found.survival is not None
         assert found.survival < 0.10
         assert found.alive >= 0.3
+
+
+@pytest.mark.parametrize(
+    ("away", "reaches"),
+    [
+        ([], 10),
+        ([(101, 110)], 10),
+        ([(95, 97)], 13),
+        ([(95, 97), (96, 99)], 15),
+        ([(88, 91)], 10 + 4),
+        ([(80, 100)], 31),
+        ([(99, 130)], 12),
+    ],
+)
+def test_a_silence_reaches_back_over_the_days_away(away: list[tuple[int, int]], reaches: int):
+    assert rhythm.reaching_back(10, 100, away) == reaches
+    assert reaches - rhythm.days_away(100 - reaches, 100, away) == 10

@@ -22,7 +22,7 @@ def points_and_depth(weighed: Touch) -> tuple[float, int]:
 
 def test_the_kinds_are_the_closed_list():
     assert " ".join(sorted(KINDS)) == (
-        "advice attendance call chat collaboration comment complaint connect direct_message email follow gift "
+        "advice attendance call chat collaboration comment complaint connect direct_message dispute email follow gift "
         "handshake help introduction like meeting mention other post purchase referral review share video_call vouch"
     )
 
@@ -104,6 +104,7 @@ def test_a_message_to_many_is_worth_less_to_each(audience: int, points: float):
         touch("email", "out", automated=True),
         touch("post", "out"),
         touch("complaint", "in"),
+        touch("dispute", "out"),
         touch("referral_converted", "out"),
     ],
 )

@@ -90,7 +90,7 @@ async def test_the_stored_state_is_the_fold_of_what_was_told_to_the_bit(
     expected = by_hand(kept)
     [ben] = await shop.rows("SELECT contact_id FROM contact")
     row = await row_of(shop, ben["contact_id"])
-    stored = unpack(row["strength"], row["facts"], row["last_touch_at"])
+    stored = unpack(row)
     assert msgspec.msgpack.encode(stored.strength) == msgspec.msgpack.encode(expected.strength)
     assert stored == expected
     seen = relationships.picture(expected, {}, TODAY)
@@ -111,7 +111,7 @@ async def test_a_late_touch_is_counted_where_it_belongs(context: Context, shop: 
     await shop.tell(*late)
     await work(context)
     row = await row_of(shop, ben)
-    assert unpack(row["strength"], row["facts"], row["last_touch_at"]) == by_hand([*items, *late])
+    assert unpack(row) == by_hand([*items, *late])
     assert row["score"] > before["score"]
     assert row["met_at"] == NOON + timedelta(days=1)
     assert row["first_touch_at"] == NOON - timedelta(days=30)
@@ -224,8 +224,8 @@ async def test_the_new_day_fades_what_is_stored(context: Context, shop: Shop, ri
         await who.tell(*(touch("ben", ago=ago, direction=("in", "out")[ago % 2]) for ago in range(40, 60)))
     await work(context)
     today = await shop.contents("relationship")
-    [row] = await shop.rows("SELECT strength, facts, last_touch_at FROM relationship")
-    state = unpack(row["strength"], row["facts"], row["last_touch_at"])
+    [row] = await shop.rows("SELECT * FROM relationship")
+    state = unpack(row)
     then = strength.evaluate(state.strength, TODAY - 30)
     await admin.execute(
         "UPDATE relationship SET scored_day = scored_day - 30, score = $1, stage = $2", then.score, then.stage

@@ -12,7 +12,7 @@ import pytest
 
 from domain.appointments import PlanAppointment
 from domain.sources import AddSource
-from domain.touchpoints import Reference
+from domain.touchpoints import RecordTouchpoint, Reference
 from domain.webhooks import AddEndpoint, TryEndpoint
 from infra import commands, embedded, settings
 from infra.commands import sources, webhooks
@@ -86,6 +86,38 @@ async def plan(folder: DataFolder, tenant_id: UUID) -> None:
             starts_at = datetime.now(UTC) + timedelta(days=days)
             command = PlanAppointment(starts_at, starts_at + timedelta(hours=1), "cafe", (Reference(name=name),))
             await commands.plan_appointment(context, tenant, command, origin=Origin("test", "cli"))
+        await catch_up(context)
+
+
+@pytest.mark.slow
+def test_a_strength_is_explained_as_the_api_does(folder: DataFolder):
+    added = json.loads(rapport(folder, "tenant", "add", "Chandler", "--json").stdout)
+    tenant = ("--tenant", added["tenant_id"])
+    asyncio.run(talk(folder, UUID(added["tenant_id"])))
+    told = rapport(folder, "strength", "Ana Berg", "--since", "2026-01-01", *tenant)
+    assert told.returncode == 0, told.stderr
+    explained = json.loads(rapport(folder, "strength", "ana@", "--since", "2026-01-01", *tenant, "--json").stdout)
+    words = " ".join(told.stdout.split())
+    for part in (explained["in_words"], explained["coverage"]["in_words"], explained["change"]["in_words"]):
+        assert part in words
+    several = rapport(folder, "strength", "Ana", *tenant)
+    assert (several.returncode, several.stderr.count("Ana")) == (1, 3)
+    assert "Nobody is called Zoe" in rapport(folder, "strength", "Zoe", *tenant).stderr
+
+
+async def talk(folder: DataFolder, tenant_id: UUID) -> None:
+    """Four e-mails with one Ana, and another of that name."""
+    key = {"RAPPORT_MASTER_KEY": embedded.master_key(folder)}
+    configured = settings.load({**embedded.where(folder).environment(), **key})
+    async with office.opened(configured) as context:
+        tenant = await office.chosen(context, tenant_id)
+        ana = Reference(email="ana@example.com", name="Ana Berg")
+        at = [datetime(2025, 11, 1, tzinfo=UTC) + timedelta(days=30 * n) for n in range(4)]
+        mails = [RecordTouchpoint("email", when, "email", "out", (ana,)) for when in at]
+        other = RecordTouchpoint(
+            "email", at[0], "email", "in", (Reference(email="ana.k@example.com", name="Ana Karl"),)
+        )
+        await commands.record_touchpoints(context, tenant, [*mails, other], origin=Origin("test", "cli"))
         await catch_up(context)
 
 

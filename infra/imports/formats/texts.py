@@ -6,6 +6,8 @@ from unicodedata import category, combining, normalize
 
 from ftfy import TextFixerConfig, fix_encoding
 
+from domain.bulk import GREETING
+
 # Of what ftfy can mend, only what has one reading: whole texts that are UTF-8 read as another encoding.
 _CERTAIN = TextFixerConfig(
     restore_byte_a0=False, replace_lossy_sequences=False, decode_inconsistent_utf8=False, fix_c1_controls=False
@@ -57,18 +59,10 @@ def content_id(*parts: str) -> str:
     return sha256(framed).hexdigest()[:32]
 
 
-_GREETING = re.compile(
-    r"^(?:hi|hello|hey|dear|good (?:morning|day|evening)|hallo|liebe[rs]?|guten (?:morgen|tag|abend)|sehr geehrte[rs]?|"
-    r"moin|servus|bonjour|salut|cher|chere|hola|buenos dias|estimad[oa]|ciao|ola|oi|beste|dag)\b"
-    r"[^,!:.\n]{0,60}[,!:.\n]",
-    re.I,
-)
-
-
 def digest(text: str) -> bytes | None:
     """What tells equal texts from others: without the greeting and the spaces; None for a text of a few words.
 
     A few words (`happy birthday!`) are equal without being a mailing.
     """
-    words = " ".join(_GREETING.sub("", text.strip()[:_DIGESTED].casefold()).split())
+    words = " ".join(GREETING.sub("", text.strip()[:_DIGESTED].casefold()).split())
     return sha256(words.encode(errors="surrogatepass")).digest()[:16] if len(words) >= _FEW else None

@@ -56,6 +56,7 @@ async def test_a_contact_in_the_list_has_what_others_build_on(people: Business):
     assert set(ana) == {
         "id", "name", "hint", "identities", "locality", "relation", "strength", "stage", "half", "channels",
         "touchpoints", "met_at", "first_touch_at", "last_touch_at", "scored_at", "rhythm", "closed",
+            "strained_until",
     }  # fmt: skip
     assert ana["identities"] == [{"platform": "email", "handle": "ana@example.com"}]
     assert (ana["half"], ana["channels"], ana["touchpoints"], ana["met_at"]) == ("online_only", ["email"], 2, None)
@@ -296,7 +297,8 @@ async def test_the_timeline_has_the_newest_first_over_all_pages(bakery: Business
         assert {moment["event_id"] for moment in seen} == {result["event_id"] for result in results[:7]}
     assert set(seen[0]) == {
         "event_id", "position", "kind", "occurred_at", "recorded_at", "channel", "direction", "contact_ids", "act",
-        "about", "minutes", "depth", "audience", "automated", "topics", "note", "source", "source_id", "struck",
+        "about", "minutes", "depth", "audience", "automated", "bulk", "topics", "note", "source",
+        "source_id", "struck",
     }  # fmt: skip
 
 

@@ -80,6 +80,7 @@ def test_every_route_of_the_issue_is_there():
         ("PATCH", "/v1/contacts/{contact_id}"),
         ("GET", "/v1/contacts/{contact_id}/timeline"),
         ("GET", "/v1/contacts/{contact_id}/strength"),
+        ("GET", "/v1/contacts/{contact_id}/strength/history"),
         ("GET", "/v1/appointments"),
         ("POST", "/v1/appointments"),
         ("GET", "/v1/appointments/{appointment_id}"),

@@ -115,3 +115,20 @@ async def test_nobody_in_touch_has_no_rhythm(bakery: Business):
     who = answer.json()["id"]
     assert (await bakery.get(f"/v1/contacts/{who}", after=answer.json()["position"]))["rhythm"] is None
     assert (await bakery.get(f"/v1/contacts/{who}/strength"))["rhythm"] is None
+
+
+async def test_days_away_are_no_silence_in_the_list_nor_on_the_page(people: Business, florist: Business):
+    assert await listed(people, quiet_days=10, sort="name") == ["bob", "cat", "dan", "eve"]
+    today = datetime.now(UTC).date()
+    away = [{"from": str(today - timedelta(days=9)), "until": str(today - timedelta(days=6))}]
+    changed = await people.client.put("/v1/nudge-policy", json={"away": away})
+    await people.seen(changed.json()["position"])
+    await people.settled()
+    assert await listed(people, quiet_days=10, sort="name") == ["cat", "dan", "eve"]
+    assert await listed(people, quiet_days=11, sort="name") == ["dan", "eve"]
+    assert await listed(florist, quiet_days=10) == ["zoe"]
+    [cat] = (await people.get("/v1/contacts", q="cat@"))["items"]
+    page = await people.get(f"/v1/contacts/{cat['id']}")
+    explained = await people.get(f"/v1/contacts/{cat['id']}/strength")
+    assert {one["rhythm"]["silent_days"] for one in (cat, page, explained)} == {10}
+    assert {one["rhythm"]["status"] for one in (cat, page, explained)} == {"in_rhythm"}

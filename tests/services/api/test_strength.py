@@ -22,7 +22,7 @@ def history(begins: datetime) -> list[dict[str, Any]]:
             **({"act": extra.act} if extra.act else {}),
         )
         for offset, kind, direction, channel, extra in HISTORY
-        if offset <= LAST
+        if offset <= LAST and begins + timedelta(days=offset) <= datetime.now(UTC)
     ]  # fmt: skip
 
 
@@ -112,3 +112,95 @@ async def test_the_order_of_telling_does_not_matter(bakery: Business, florist: B
     other = await florist.get(f"/v1/contacts/{backwards[0]['contact_ids'][0]}/strength")
     assert one["score"] == other["score"]
     assert [part["points"] for part in one["parts"].values()] == [part["points"] for part in other["parts"].values()]
+
+
+async def test_what_changed_since_a_day_and_why(bakery: Business, florist: Business):
+    begins = datetime.now(UTC) - timedelta(days=100)
+    results = await bakery.tell(*history(begins))
+    [other] = await florist.tell(touchpoint(occurred_at=ago(200)))
+    path = f"/v1/contacts/{results[0]['contact_ids'][0]}/strength"
+    since = (begins + timedelta(days=60)).isoformat()
+    seen = await bakery.get(path, since=since)
+    changed = seen["change"]
+    assert (changed["before"], changed["after"], changed["difference"]) == (46.4, 67.7, 21.3)
+    assert changed["after"] == seen["score"]
+    assert (changed["stage_before"], changed["stage"]) == ("familiar", "advocate")
+    assert changed["in_words"].startswith(f"67.7, up 21.3 since {since[:10]}: ")
+    for way in ("before", "after", "difference", "faded", "came"):
+        assert isclose(sum(part[way] for part in changed["parts"].values()), changed[way], abs_tol=1e-9)
+    for part in changed["parts"].values():
+        assert set(part) == {"before", "after", "difference", "faded", "came", "touchpoints"}
+        assert all(
+            datetime.fromisoformat(one["occurred_at"]) > begins + timedelta(days=60) for one in part["touchpoints"]
+        )
+    assert [one["kind"] for one in changed["parts"]["depth"]["touchpoints"]] == ["referral", "help", "meeting"]
+    assert "change" not in await bakery.get(path)
+    nothing = (await florist.get(f"/v1/contacts/{other['contact_ids'][0]}/strength", since=ago(100)))["change"]
+    assert (nothing["came"], nothing["touchpoints"], nothing["difference"]) == (0, 0, nothing["faded"])
+    assert nothing["difference"] < 0
+
+
+async def test_since_has_to_lie_before_the_instant_asked(bakery: Business):
+    [result] = await bakery.tell(touchpoint())
+    path = f"/v1/contacts/{result['contact_ids'][0]}/strength"
+    for params in ({"since": ago(-1)}, {"since": ago(10), "true_at": ago(20)}, {"since": "yesterday"}):
+        answer = await bakery.client.get(path, params=params)
+        assert (answer.status_code, answer.json()["field"]) == (400, "since")
+
+
+async def test_an_explanation_says_what_it_rests_on_in_words(bakery: Business):
+    results = await bakery.tell(*history(datetime.now(UTC) - timedelta(days=100)), touchpoint("zoe@example.com"))
+    seen = await bakery.get(f"/v1/contacts/{results[0]['contact_ids'][0]}/strength")
+    assert seen["in_words"].startswith(f"{seen['score']} = {seen['parts']['intensity']['points']} frequency + ")
+    assert seen["coverage"] == {"contact_days": 11, "contexts": 6, "in_words": "11 contact days, 6 contexts"}
+    few = await bakery.get(f"/v1/contacts/{results[-1]['contact_ids'][0]}/strength")
+    assert few["coverage"]["in_words"] == "1 contact day, 1 context; too early to tell"
+
+
+async def test_a_trend_is_shown_beside_the_whole_business(bakery: Business, florist: Business):
+    """Five relationships with a rhythm of their own, four of them cooler than the first."""
+    for number in range(5):
+        calls = [touchpoint(f"{number}@example.com", kind="call", direction="mutual", channel="phone",
+                            occurred_at=ago(3 + number * 4 + 10 * n)) for n in range(8)]  # fmt: skip
+        results = await bakery.tell(*calls)
+    await florist.tell(touchpoint("zoe@example.com"))
+    await bakery.settled()
+    seen = await bakery.get(f"/v1/contacts/{results[0]['contact_ids'][0]}/strength")
+    assert seen["usual_trend"] is not None
+    assert isclose(seen["against_usual"], seen["rhythm"]["trend"] - seen["usual_trend"], abs_tol=0.011)
+    assert seen["against_usual"] < 0
+    [zoe] = (await florist.get("/v1/contacts"))["items"]
+    other = await florist.get(f"/v1/contacts/{zoe['id']}/strength")
+    assert (other["usual_trend"], other["against_usual"]) == (None, None)
+
+
+async def test_the_history_is_what_the_strength_was_each_week(bakery: Business, florist: Business):
+    begins = datetime.now(UTC).replace(hour=0, minute=0, second=1) - timedelta(days=100)
+    results = await bakery.tell(*reversed(history(begins)))
+    await florist.tell(touchpoint())
+    who = results[0]["contact_ids"][0]
+    weeks = (await bakery.get(f"/v1/contacts/{who}/strength/history"))["items"]
+    assert len(weeks) == 15, "the weeks before the first meeting are left out"
+    for week in (weeks[0], weeks[7], weeks[-1]):
+        at = datetime.fromisoformat(week["at"]) + timedelta(hours=23, minutes=59, seconds=59)
+        seen = await bakery.get(f"/v1/contacts/{who}/strength", true_at=at.isoformat())
+        assert (week["score"], week["stage"]) == (seen["score"], seen["stage"])
+        assert week["parts"] == {name: part["points"] for name, part in seen["parts"].items()}
+        assert isclose(sum(week["parts"].values()), week["score"], abs_tol=1e-9)
+    assert [one["score"] for one in weeks] == [
+        evaluate(fold(touches(until=offset)), FIRST_DAY + offset).score for offset in range(2, 101, 7)
+    ]
+    assert (await bakery.get(f"/v1/contacts/{who}/strength/history", weeks=3))["items"] == weeks[-3:]
+    then = await bakery.get(f"/v1/contacts/{who}/strength/history", true_at=ago(300))
+    assert then["items"] == []
+
+
+async def test_a_history_of_somebody_never_in_touch_is_empty_and_limits_are_told(bakery: Business, florist: Business):
+    added = (await bakery.post("/v1/contacts", {"name": "Zoe"})).json()
+    await bakery.seen(added["position"])
+    path = f"/v1/contacts/{added['id']}/strength/history"
+    assert (await bakery.get(path))["items"] == []
+    for weeks in (0, -1, 521, "all"):
+        answer = await bakery.client.get(path, params={"weeks": weeks})
+        assert (answer.status_code, answer.json()["field"]) == (400, "weeks")
+    assert (await florist.client.get(path)).status_code == 404
