@@ -187,7 +187,7 @@ async def explained(
         early=seen.contact_days < explaining.ENOUGH_DAYS,
         coverage=_coverage(seen),
         rhythm=told(beat),
-        outlook=None if standing.closed else _outlook(state, experiences, at, away),
+        outlook=None if standing.closed else _outlook(state, experiences, at, away, weights),
         usual_trend=None if usual is None else round(usual, 2),
         against_usual=_against(beat, usual),
         strained_until=strained_until(last_strain(experiences), at),
@@ -196,11 +196,13 @@ async def explained(
     )
 
 
-def _outlook(state: Strength, experiences: Sequence[Experience], at: datetime, away: Away) -> OutlookView | None:
+def _outlook(
+    state: Strength, experiences: Sequence[Experience], at: datetime, away: Away, weights: Weights
+) -> OutlookView | None:
     if not experiences:
         return None
     last = max(one.occurred_at for one in experiences)
-    seen = outlook.at(state, last, max(at, last), away=away)
+    seen = outlook.at(state, last, max(at, last), away=away, weights=weights)
     return None if seen is None else OutlookView(round(seen.days_14, 2), round(seen.days_30, 2))
 
 
