@@ -5,8 +5,10 @@ from msgspec import Struct
 
 from domain import (
     appointments,
+    attendance,
     channels,
     contacts,
+    gatherings,
     merges,
     money,
     nudges,
@@ -63,6 +65,16 @@ TYPES: dict[str, type[Event]] = {
         appointments.AppointmentCancelled,
         appointments.AppointmentHappened,
         appointments.AppointmentMissed,
+        gatherings.GatheringPlanned,
+        gatherings.GatheringChanged,
+        gatherings.GatheringCancelled,
+        gatherings.OccurrenceChanged,
+        gatherings.OccurrenceCancelled,
+        gatherings.LinkOpened,
+        gatherings.LinkClosed,
+        gatherings.GuestEntered,
+        attendance.Attended,
+        attendance.AttendanceStruck,
         webhooks.EndpointWarned,
         webhooks.EndpointDisabled,
     )

@@ -6,12 +6,15 @@ from uuid import UUID
 
 from domain import (
     appointments,
+    attendance,
     channels,
     contacts,
+    gatherings,
     merges,
     money,
     nudges,
     policy,
+    recurrence,
     referrals,
     ties,
     touchpoints,
@@ -27,6 +30,8 @@ LUNCH = UUID("01990000-0000-7000-8000-0000000000e0")
 REFERRAL = UUID("01990000-0000-7000-8000-0000000000e1")
 INTRODUCTION = UUID("01990000-0000-7000-8000-0000000000f0")
 ENDPOINT = UUID("01990000-0000-7000-8000-0000000000e0")
+PATIO = UUID("01990000-0000-7000-8000-0000000000f1")
+LINK = UUID("01990000-0000-7000-8000-0000000000f2")
 IMPORT = UUID("01990000-0000-7000-8000-0000000000e9")
 NOON = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)
 
@@ -52,6 +57,21 @@ CHAMBER = channels.Channel(
 PLAN = appointments.Plan(
     starts_at=NOON, ends_at=NOON.replace(hour=13), channel="cafe", kind="meeting", contact_ids=(ANA, BEN)
 )
+FRIDAYS = recurrence.GatheringPlan(
+    title="Friday patio",
+    channel="patio",
+    starts_at=datetime(2026, 5, 9, 0, 0, tzinfo=UTC),
+    minutes=120,
+    time_zone="America/Los_Angeles",
+    place="behind the bakery",
+    repeats="FREQ=WEEKLY",
+    until=date(2027, 5, 7),
+    open=True,
+    about="Coffee, and whoever comes.",
+    cost=money.Money("15.00", "USD"),
+)
+FRIDAY = date(2026, 5, 8)
+_THERE: dict[str, Any] = {"gathering_id": PATIO, "occurrence": FRIDAY, "contact_id": ANA, "touchpoint_id": COFFEE}
 _ABOUT: dict[str, Any] = {
     "referral_id": REFERRAL, "direction": "received", "referrer_id": ANA, "prospect_id": BEN,
 }  # fmt: skip
@@ -130,6 +150,16 @@ EVENTS: tuple[Event, ...] = (
     ),
     appointments.AppointmentHappened(appointment_id=LUNCH, contact_ids=(ANA,), touchpoint_id=COFFEE),
     appointments.AppointmentMissed(appointment_id=LUNCH, contact_ids=(ANA, BEN), by="them", absent_ids=(BEN,)),
+    gatherings.GatheringPlanned(gathering_id=PATIO, plan=FRIDAYS),
+    gatherings.GatheringChanged(gathering_id=PATIO, plan=FRIDAYS, since=FRIDAY),
+    gatherings.GatheringCancelled(gathering_id=PATIO, since=FRIDAY, why="the summer is over"),
+    gatherings.OccurrenceChanged(gathering_id=PATIO, occurrence=FRIDAY, starts_at=NOON, minutes=90, place="inside"),
+    gatherings.OccurrenceCancelled(gathering_id=PATIO, occurrence=FRIDAY, why="it rains"),
+    gatherings.LinkOpened(gathering_id=PATIO, link_id=LINK, token_digest="9f" * 32),
+    gatherings.LinkClosed(gathering_id=PATIO),
+    gatherings.GuestEntered(gathering_id=PATIO, contact_id=ANA, consent="1"),
+    attendance.Attended(**_THERE, met=True),
+    attendance.AttendanceStruck(**_THERE),
     webhooks.EndpointWarned(endpoint_id=ENDPOINT, failing_since=NOON, failures=12),
     webhooks.EndpointDisabled(endpoint_id=ENDPOINT, reason="gone"),
 )

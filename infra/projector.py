@@ -24,7 +24,7 @@ from infra.context import Context
 from infra.database import Connection, enter, in_tenant, queries
 from infra.metrics import FAILED
 from infra.projection import Batch, Projection, Stored, attempted
-from infra.projections import appointments, contacts, network, nudges, referrals, relationships, timeline
+from infra.projections import appointments, contacts, gatherings, network, nudges, referrals, relationships, timeline
 from infra.stored_events import decoded
 from infra.tenants import Tenant
 
@@ -43,6 +43,7 @@ PROJECTIONS: dict[str, Projection] = {
         nudges.PROJECTION,
         referrals.PROJECTION,
         appointments.PROJECTION,
+        gatherings.PROJECTION,
     )
 }
 ENGINE_FOLLOWS = ("contacts", "timeline", "network", "relationships", "nudges", "referrals", "appointments")

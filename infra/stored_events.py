@@ -28,7 +28,7 @@ class Origin(Struct, frozen=True, omit_defaults=True):
     """Who asks, through what: the events' meta."""
 
     actor: str
-    source: Literal["api", "cli", "worker", "demo", "import", "webhook"]
+    source: Literal["api", "cli", "worker", "demo", "import", "webhook", "page"]
     correlation: str | None = None
     causation: str | None = None
 

@@ -259,9 +259,24 @@ def appointments(
 
 
 @app.command
+def gatherings(
+    *,
+    all_: Annotated[bool, Parameter(name="--all", negative="", help="Those that are over or called off too.")] = False,
+    tenant: Tenant = None,
+    json: Json = False,
+    data: Data = None,
+) -> None:
+    """List the gatherings, when each is next, and the addresses of their public pages."""
+    with running(data) as configured:
+        from services import office
+
+        asyncio.run(office.show_gatherings(configured, tenant=tenant, every=all_, as_json=json))
+
+
+@app.command
 def rebuild(projection: str, /, *, tenant: Tenant = None, data: Data = None) -> None:
-    """Make a projection anew beside the live one: contacts, timeline, network, relationships, nudges, referrals or
-    appointments."""
+    """Make a projection anew beside the live one: contacts, timeline, network, relationships, nudges, referrals,
+    appointments or gatherings."""
     with running(data) as configured:
         from services import office
 

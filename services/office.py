@@ -18,7 +18,7 @@ from infra.context import Context, open_context
 from infra.settings import Settings
 from infra.tenants import Tenant
 from infra.verification import Verified, verify
-from infra.views import appointments, contacts, nudges, strength
+from infra.views import appointments, contacts, gatherings, nudges, strength
 from infra.views.contacts import Filter
 from services import printing
 
@@ -142,6 +142,18 @@ async def show_appointments(configured: Settings, *, tenant: UUID | None, to_con
         print(msgspec.json.encode(page).decode())
         return
     printing.appointments(Console(), page.items)
+
+
+async def show_gatherings(configured: Settings, *, tenant: UUID | None, every: bool, as_json: bool) -> None:
+    async with opened(configured) as context:
+        business = await chosen(context, tenant)
+        page = await gatherings.page(
+            context, business, address=configured.public_address, state="all" if every else "open", limit=200
+        )
+    if as_json:
+        print(msgspec.json.encode(page).decode())
+        return
+    printing.gatherings(Console(), page.items)
 
 
 async def chosen(context: Context, tenant_id: UUID | None) -> Tenant:

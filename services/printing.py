@@ -1,4 +1,4 @@
-"""What the command line prints for people: tables of contacts, halves, nudges and appointments."""
+"""What the command line prints for people: tables of contacts, halves, nudges, appointments and gatherings."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from infra.views.appointments import AppointmentView, attendees
 from infra.views.contacts import ContactRow
+from infra.views.gatherings import GatheringView
 from infra.views.network import HalfView, NetworkView
 from infra.views.nudges import NudgeView
 from infra.views.strength import StrengthView
@@ -107,6 +108,19 @@ def nudges(console: Console, rows: Sequence[NudgeView], time_zone: str) -> None:
         console.print(Padding(escape(row.reason), (0, 0, 0, 2)))
         until = day(row.expires_at, time_zone)
         console.print(f"  [dim]until {until}, from {len(row.touchpoint_ids)} touchpoints; {row.id}[/]")
+
+
+def gatherings(console: Console, rows: Sequence[GatheringView]) -> None:
+    """Each with when it is next, how many want to come, and its public page."""
+    if not rows:
+        console.print("No gatherings are planned.")
+    for row in rows:
+        then = row.next.when if row.next else "over" if row.state == "over" else "called off"
+        guests = f"; {row.guests} want to come" if row.guests else ""
+        console.print(f"[bold]{escape(row.title)}[/bold]  {then}{guests}")
+        for line in (row.place, row.link):
+            if line:
+                console.print(Padding(escape(line), (0, 0, 0, 2)), soft_wrap=True)
 
 
 def appointments(console: Console, rows: Sequence[AppointmentView]) -> None:

@@ -34,6 +34,13 @@ async def test_each_example_about_referrals_is_taken(bakery: Business):
     assert [answer.text for answer in (made, *told) if not answer.is_success] == []
 
 
+async def test_each_example_about_gatherings_is_taken(bakery: Business):
+    [planned] = [await bakery.post("/v1/gatherings", json.loads(example)) for example in examples("gathering")]
+    path = f"/v1/gatherings/{planned.json()['id']}/attendance"
+    [noted] = [await bakery.post(path, json.loads(example)) for example in examples("attendance")]
+    assert [one["status"] for one in noted.json()["results"]] == ["recorded"] * 2
+
+
 def test_there_are_examples():
     assert len(examples()) >= 2
 

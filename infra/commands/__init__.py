@@ -13,6 +13,15 @@ from infra.commands.appointments import (
 )
 from infra.commands.channels import describe_channel
 from infra.commands.contacts import add_contact, change_contact
+from infra.commands.gatherings import (
+    Noted,
+    cancel_gathering,
+    change_gathering,
+    change_link,
+    enter_guest,
+    note_attendance,
+    plan_gathering,
+)
 from infra.commands.merges import Merged, merge_contacts, merge_pairs, tell_apart, unmerge_contact
 from infra.commands.nudges import answer_nudge, change_nudge_policy, finish_nudge, mute_nudges
 from infra.commands.referrals import make_introduction, make_referral, note_tie, tell_outcome
@@ -20,15 +29,20 @@ from infra.commands.touchpoints import Recorded, record_touchpoints, strike_touc
 
 __all__ = [
     "Merged",
+    "Noted",
     "Planned",
     "Recorded",
     "add_contact",
     "answer_nudge",
     "appointment_id_of",
     "cancel_appointment",
+    "cancel_gathering",
     "change_contact",
+    "change_gathering",
+    "change_link",
     "change_nudge_policy",
     "describe_channel",
+    "enter_guest",
     "finish_nudge",
     "make_introduction",
     "make_referral",
@@ -36,9 +50,11 @@ __all__ = [
     "merge_pairs",
     "move_appointment",
     "mute_nudges",
+    "note_attendance",
     "note_tie",
     "plan_appointment",
     "plan_appointments",
+    "plan_gathering",
     "record_touchpoints",
     "strike_touchpoint",
     "tell_apart",

@@ -43,6 +43,15 @@ DELETE FROM appointment WHERE tenant_id = $1 AND build = $2;
 -- name: empty_appointment_person
 DELETE FROM appointment_person WHERE tenant_id = $1 AND build = $2;
 
+-- name: empty_gathering
+DELETE FROM gathering WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_gathering_guest
+DELETE FROM gathering_guest WHERE tenant_id = $1 AND build = $2;
+
+-- name: empty_gathering_attendance
+DELETE FROM gathering_attendance WHERE tenant_id = $1 AND build = $2;
+
 -- name: empty_nudge_policy
 DELETE FROM nudge_policy WHERE tenant_id = $1 AND build = $2;
 

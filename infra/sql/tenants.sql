@@ -36,6 +36,7 @@ SELECT $1, process, 1, true FROM unnest(ARRAY[
   'nudges',
   'referrals',
   'appointments',
+  'gatherings',
   'nudge_engine',
   'webhooks']) AS process;
 

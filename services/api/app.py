@@ -25,6 +25,8 @@ from services.api.appointments import AppointmentController
 from services.api.channels import ChannelController
 from services.api.contacts import ContactController
 from services.api.events import EventController
+from services.api.gatherings import GatheringController
+from services.api.guests import TEMPLATES, GuestController
 from services.api.health import HealthController
 from services.api.imports import ImportController
 from services.api.inbox import InboxController
@@ -36,7 +38,7 @@ from services.api.sources import MessageController, SourceController
 from services.api.touchpoints import TouchpointController
 from services.api.webhooks import DeliveryController, WebhookController
 
-OPEN_PATHS = ["^/schema", "^/health/", "^/metrics$", "^/v1/in/"]
+OPEN_PATHS = ["^/schema", "^/health/", "^/metrics$", "^/v1/in/", "^/g/"]
 
 
 def create_app(configured: Settings | None = None) -> Litestar:
@@ -57,6 +59,7 @@ def create_app(configured: Settings | None = None) -> Litestar:
             TouchpointController,
             ContactController,
             AppointmentController,
+            GatheringController,
             ChannelController,
             NetworkController,
             NudgeController,
@@ -71,6 +74,7 @@ def create_app(configured: Settings | None = None) -> Litestar:
             SourceController,
             MessageController,
             InboxController,
+            GuestController,
             HealthController,
             openapi.assets(),
         ],
@@ -95,6 +99,7 @@ def create_app(configured: Settings | None = None) -> Litestar:
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY,
         openapi_config=openapi.config(),
+        template_config=TEMPLATES,
         logging_config=None,
     )
     openapi.complete(app)

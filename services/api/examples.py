@@ -84,6 +84,27 @@ BODIES: dict[str, object] = {
     "tell_happened": {"minutes": 50, "note": "she sends a sample"},
     "tell_missed": {"by": "them", "why": "her train stood still"},
     "cancel_appointment": {"by": "them", "why": "she is ill"},
+    "plan_gathering": {
+        "title": "Friday patio",
+        "channel": "patio",
+        "starts_at": "2026-05-08T17:00:00-07:00",
+        "minutes": 120,
+        "time_zone": "America/Los_Angeles",
+        "place": "behind the bakery",
+        "about": "Coffee, and whoever comes.",
+        "cost": "15.00",
+        "currency": "USD",
+    },
+    "change_gathering": {"occurrence": "2026-05-15", "place": "inside: it rains"},
+    "cancel_gathering": {"occurrence": "2026-05-22", "why": "we are at the fair"},
+    "change_gathering_link": {"act": "open"},
+    "note_attendance": {
+        "occurrence": "2026-05-08",
+        "people": [
+            {"who": {"email": "ana@example.com", "name": "Ana Bakes"}, "met": True},
+            {"who": {"name": "Ben Miller", "hint": "runs the mill cafe"}},
+        ],
+    },
     "mute_nudges": {"kind": "keep_the_rhythm", "until": "2027-01-01T00:00:00Z"},
     "change_nudge_policy": {
         "a_day": 2,

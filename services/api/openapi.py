@@ -86,6 +86,7 @@ def config() -> OpenAPIConfig:
             Tag("Touchpoints", "What happened between the business and people."),
             Tag("Contacts", "The people and organisations the business knows."),
             Tag("Appointments", "Planned meetings, and whether they happened."),
+            Tag("Gatherings", "Occasions in one place at one time: who wants to come, who came, what it led to."),
             Tag("Network", "The two halves, and the places where the network lives."),
             Tag("Referrals", "People handed over, people brought together, and who knows whom."),
             Tag("Imports", "Files people bring: read, their people sorted, recorded, undone."),

@@ -54,6 +54,7 @@ IfMatch = Annotated[
 ContactId = Annotated[UUID, PathParameter(description="The contact's id.")]
 TouchpointId = Annotated[UUID, PathParameter(description="The touchpoint's id: the `event_id` it was recorded under.")]
 AppointmentId = Annotated[UUID, PathParameter(description="The appointment's id.")]
+GatheringId = Annotated[UUID, PathParameter(description="The gathering's id.")]
 NudgeId = Annotated[UUID, PathParameter(description="The nudge's id.")]
 
 

@@ -23,11 +23,13 @@ DOORS = {
     "claim_replay": "likewise, for a replay to be filled",
     "next_lane_due": "when the next webhook is due, whose it may be: a time only",
     "source_of_token": "a webhook shows its token before anybody knows its tenant",
+    "gathering_of_token": "a guest shows the page's address before anybody knows its tenant",
     "claim_message": "finds a message to be read; the same transaction then enters its tenant",
     "work_lags": "metrics and status; ids and numbers only",
 }
 # Indexes that do not begin with the tenant, and why.
 NOT_BY_TENANT = {
+    "gathering_shown": "a guest shows the page's address before anybody knows its tenant",
     "api_key_shown": "a request shows its key before anybody knows its tenant",
     "webhook_source_shown": "a webhook shows its token before anybody knows its tenant",
 }

@@ -8,7 +8,7 @@ import pytest
 
 from services.api.examples import BODIES
 from tests.road import Business, Road
-from tests.services.api.told import REFERRAL, ago, appointment, one_of_each, touchpoint
+from tests.services.api.told import FRIDAYS, REFERRAL, ago, appointment, one_of_each, touchpoint
 
 BEN, ZOE = {"email": "ben@example.com"}, {"name": "Zoe"}
 # For each POST: a body, and another one.
@@ -42,6 +42,13 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "tell_happened": ({"minutes": 30}, {"minutes": 45}),
     "tell_missed": ({"by": "them"}, {"by": "us"}),
     "cancel_appointment": ({"by": "them"}, {"by": "us"}),
+    "plan_gathering": (FRIDAYS, FRIDAYS | {"title": "Saturday patio"}),
+    "cancel_gathering": ({"why": "rain"}, {"why": "snow"}),
+    "change_gathering_link": ({"act": "open"}, {"act": "rotate"}),
+    "note_attendance": (
+        {"occurrence": "2026-05-08", "people": [{"who": ZOE}]},
+        {"occurrence": "2026-05-08", "people": [{"who": ZOE, "met": True}]},
+    ),
     "add_webhook_endpoint": ({"url": "https://example.com/a"}, {"url": "https://example.com/b"}),
     "rotate_webhook_secret": ({"overlap_hours": 1}, {"overlap_hours": 2}),
     "test_webhook_endpoint": ({}, {"type": "referral.won"}),
@@ -55,6 +62,8 @@ BODILESS = (
     "redeliver_webhook", "undo_import", "cancel_import", "replay_webhook_source", "replay_webhook_message",
     "drop_webhook_message",
 )  # fmt: skip
+# Each item is judged by itself: the status of an answer none of whose items was taken.
+BY_ITEM = {"record_touchpoints": 422, "note_attendance": 200}
 
 
 def posts(road: Road) -> dict[str, str]:
@@ -86,6 +95,7 @@ def test_every_post_is_covered(road: Road):
         "change_contact",
         "change_nudge_policy",
         "move_appointment",
+        "change_gathering",
         "change_webhook_endpoint",
         "change_webhook_source",
     }
@@ -123,8 +133,8 @@ async def test_other_content_under_the_same_key_is_a_conflict(
     await bakery.settled()
     written = (await bakery.get("/v1/events", limit=1000))["position"]
     answer = await bakery.post(path, body[1], **key)
-    problem = answer.json()["results"][0]["problem"] if operation == "record_touchpoints" else answer.json()
-    assert answer.status_code == (422 if operation == "record_touchpoints" else 409), answer.text
+    problem = answer.json()["results"][0]["problem"] if operation in BY_ITEM else answer.json()
+    assert answer.status_code == BY_ITEM.get(operation, 409), answer.text
     assert (problem["type"], problem["field"]) == ("urn:rapport:problem:conflict", "Idempotency-Key")
     await bakery.settled()
     assert (await bakery.get("/v1/events", limit=1000))["position"] == written

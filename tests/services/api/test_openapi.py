@@ -88,6 +88,17 @@ def test_every_route_of_the_issue_is_there():
         ("POST", "/v1/appointments/{appointment_id}/happened"),
         ("POST", "/v1/appointments/{appointment_id}/missed"),
         ("POST", "/v1/appointments/{appointment_id}/cancel"),
+        ("GET", "/v1/gatherings"),
+        ("POST", "/v1/gatherings"),
+        ("GET", "/v1/gatherings/{gathering_id}"),
+        ("PATCH", "/v1/gatherings/{gathering_id}"),
+        ("POST", "/v1/gatherings/{gathering_id}/cancel"),
+        ("POST", "/v1/gatherings/{gathering_id}/link"),
+        ("GET", "/v1/gatherings/{gathering_id}/occurrences"),
+        ("GET", "/v1/gatherings/{gathering_id}/guests"),
+        ("GET", "/v1/gatherings/{gathering_id}/attendance"),
+        ("POST", "/v1/gatherings/{gathering_id}/attendance"),
+        ("GET", "/v1/gatherings/{gathering_id}/yield"),
         ("GET", "/v1/channels"),
         ("POST", "/v1/channels"),
         ("GET", "/v1/network"),
@@ -173,6 +184,8 @@ def test_every_operation_and_parameter_is_described(name: str):
 LISTS = {
     "/v1/contacts", "/v1/contacts/{contact_id}/timeline", "/v1/contacts/{contact_id}/ties", "/v1/channels",
     "/v1/nudges", "/v1/referrals", "/v1/imports", "/v1/imports/{import_id}/rows", "/v1/imports/{import_id}/people",
+    "/v1/gatherings", "/v1/gatherings/{gathering_id}/occurrences", "/v1/gatherings/{gathering_id}/guests",
+    "/v1/gatherings/{gathering_id}/attendance",
 }  # fmt: skip
 NAMING_PEOPLE = {"make_referral", "make_introduction", "note_tie"}
 
@@ -232,7 +245,8 @@ def test_every_body_has_its_example():
     assert optional == {
         "strike_touchpoint", "accept_nudge", "dismiss_nudge", "finish_nudge", "rotate_webhook_secret",
         "test_webhook_endpoint", "replay_webhooks",
-        "tell_happened", "tell_missed", "cancel_appointment", "start_import", "rotate_webhook_source",
+        "tell_happened", "tell_missed", "cancel_appointment", "cancel_gathering", "start_import",
+        "rotate_webhook_source",
     }  # fmt: skip
 
 

@@ -13,6 +13,12 @@ REFERRAL = {
     "by_way_of": "cafe",
     "occurred_at": "2026-05-09T09:00:00Z",
 }
+FRIDAYS = {
+    "title": "Friday patio",
+    "channel": "patio",
+    "starts_at": "2026-05-08T17:00:00-07:00",
+    "time_zone": "America/Los_Angeles",
+}
 NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
@@ -53,6 +59,7 @@ async def one_of_each(business: Business) -> dict[str, str]:
         "nudge_id": nudge["id"],
         "referral_id": await _referral(business),
         "appointment_id": await planned(business, starts_at=ago(2), ends_at=ago(1.9)),
+        "gathering_id": await gathering(business),
         "import_id": await dried(business, "kind,when,who,where\nmeeting,2026-05-06,Ana <ana@mill.example>,cafe\n"),
         **await _webhooks(business),
         **await _inbound(business),
@@ -99,6 +106,14 @@ async def _inbound(business: Business) -> dict[str, str]:
     ).json()
     kept = await business.post(added["url"], {"at": 1778054100, "buyer": "ana@example.com"})
     return {"source_id": added["id"], "message_id": kept.json()["id"]}
+
+
+async def gathering(business: Business, **more: Any) -> str:
+    """The id of a weekly one since 8 May 2026, Fridays in Los Angeles, once the views show it."""
+    answer = await business.post("/v1/gatherings", FRIDAYS | more)
+    assert answer.status_code == 201, answer.text
+    await business.seen(answer.json()["position"])
+    return str(answer.json()["id"])
 
 
 def appointment(*people: str, **more: Any) -> dict[str, Any]:
