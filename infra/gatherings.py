@@ -39,7 +39,7 @@ class PublicPage(Struct, frozen=True):
 
 
 async def page_at(context: Context, token: str) -> PublicPage:
-    """Raises NotFound, the same for an address that never was, is closed, rotated, or of a gathering that is over."""
+    """Raises NotFound, the same for an address that never was, is closed or rotated, or of what is over or suspended."""
     now = datetime.now(UTC)
     async with context.pool.acquire() as connection:
         found = await connection.fetchrow(queries("gatherings").gathering_of_token, digest_of(token))
@@ -50,7 +50,7 @@ async def page_at(context: Context, token: str) -> PublicPage:
             tenant = await tenants.load_in(connection, tenant_id, master=context.master)
         except NotFound:
             tenant = None
-    if row is None or tenant is None:
+    if row is None or tenant is None or tenant.suspended:
         raise NotFound("there is no such page")
     schedule = schedule_of(row)
     coming = recurrence.occurrences(schedule, since=now, until=now + recurrence.AHEAD)

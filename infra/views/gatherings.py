@@ -28,7 +28,7 @@ States = Literal["open", "all"]
 State = Literal["planned", "over", "cancelled"]
 When = Literal["coming", "past"]
 READS = ("gatherings", "contacts")
-YIELD_READS = ("gatherings", "timeline", "referrals", "relationships")
+YIELD_READS = ("gatherings", "contacts", "timeline", "referrals", "relationships")
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 _SCHEDULE = msgspec.json.Decoder(Schedule)
 
@@ -235,7 +235,7 @@ async def attendance(
         AttendanceView(row["occurrence"], row["contact_id"], row["name"], row["met"], row["touchpoint_id"])
         for row in shown
     ]
-    return Page(items, None if last is None else cursor(last["occurrence"], last["contact_id"]), position)
+    return Page(items, None if last is None else cursor(last["occurrence"], last["checked_in"]), position)
 
 
 async def led_to(context: Context, tenant: Tenant, gathering_id: UUID, *, after: int | None = None) -> YieldView:

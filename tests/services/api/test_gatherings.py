@@ -4,10 +4,14 @@ import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
+from domain.merges import MergeContacts
+from infra import commands, tenants
+from infra.stored_events import Origin
 from infra.verification import verify
 from tests.road import Business, Road
 from tests.services.api.told import FRIDAYS, gathering, touchpoint
@@ -496,6 +500,30 @@ async def test_what_it_led_to(bakery: Business):
         "One person came again.",
         "Of two you met, you followed up with one within three days.",
     ]
+
+
+async def test_people_who_are_one_are_counted_once(road: Road, bakery: Business):
+    gathering_id = await gathering(bakery)
+    one, other = await noted(bakery, gathering_id, {"who": ANA, "met": True}, {"who": {"name": "Anna"}})
+    tenant = await tenants.load(road.context.pool, bakery.tenant_id, master=road.context.master)
+    assert tenant is not None
+    merge = MergeContacts((UUID(other["contact_id"]),))
+    done = await commands.merge_contacts(
+        road.context, tenant, UUID(one["contact_id"]), merge, origin=Origin("test", "cli")
+    )
+    await bakery.seen(done.position)
+    found = await bakery.get(f"/v1/gatherings/{gathering_id}/yield")
+    assert (found["came"], found["met"], found["came_again"]) == (1, 1, 0)
+    there = (await bakery.get(f"/v1/gatherings/{gathering_id}/attendance"))["items"]
+    assert {row["contact_id"] for row in there} == {one["contact_id"]}
+
+
+async def test_a_suspended_business_has_no_public_page(road: Road, bakery: Business):
+    path = await opened(bakery, await gathering(bakery))
+    await tenants.suspend(road.context.pool, bakery.tenant_id)
+    assert (await seen(road, path)).status_code == 404
+    await tenants.resume(road.context.pool, bakery.tenant_id)
+    assert (await seen(road, path)).status_code == 200
 
 
 async def test_a_cost_is_in_what_the_business_counts_in(bakery: Business):
