@@ -39,7 +39,7 @@ class PublicPage(Struct, frozen=True):
 
 
 async def page_at(context: Context, token: str) -> PublicPage:
-    """Raises NotFound, the same for an address that never was, is closed or rotated, or of what is over or suspended."""
+    """Raises NotFound, the same for an address that never was, is closed, or of what is over or suspended."""
     now = datetime.now(UTC)
     async with context.pool.acquire() as connection:
         found = await connection.fetchrow(queries("gatherings").gathering_of_token, digest_of(token))
