@@ -10,6 +10,7 @@ from domain import (
     contacts,
     gatherings,
     merges,
+    model,
     money,
     nudges,
     policy,
@@ -60,6 +61,7 @@ TYPES: dict[str, type[Event]] = {
         nudges.NudgeExpired,
         nudges.NudgeMuted,
         policy.NudgePolicyChanged,
+        model.ModelChanged,
         appointments.AppointmentPlanned,
         appointments.AppointmentMoved,
         appointments.AppointmentCancelled,
@@ -84,6 +86,10 @@ INTERNAL = frozenset({"personal", "text_mark"})
 _DECODERS = {name: msgspec.json.Decoder(event) for name, event in TYPES.items()}
 _PERSONAL = msgspec.json.Decoder(Personal)
 _ENCODER = msgspec.json.Encoder()
+
+
+# The beginnings of types that say what is the case, not what happened: they have no time of their own.
+STANDING = ("contact.", "contacts.", "channel.", "tie.", "currency.", "model.", "nudge_policy.")
 
 
 class UnknownEvent(Exception):
@@ -111,6 +117,11 @@ def understood(name: str, version: int, body: bytes) -> Event | None:
         return decode(name, version, body)
     except (UnknownEvent, msgspec.MsgspecError):
         return None
+
+
+def is_standing(event: Event) -> bool:
+    """Whether it says what is the case, whenever that was said."""
+    return event.TYPE.startswith(STANDING)
 
 
 def with_personal(event: Event, personal: bytes) -> Event:

@@ -11,6 +11,7 @@ from domain import (
     contacts,
     gatherings,
     merges,
+    model,
     money,
     nudges,
     policy,
@@ -141,6 +142,7 @@ EVENTS: tuple[Event, ...] = (
             kinds=policy.KindPolicies(meet_in_person=policy.KindPolicy(rest_days=90)),
         )
     ),
+    model.ModelChanged(model=model.STANDARD),
     appointments.AppointmentPlanned(
         appointment_id=LUNCH, plan=PLAN, touchpoint_id=COFFEE, source="calendar", source_id="uid-1", sequence=0
     ),

@@ -16,6 +16,7 @@ from domain.strength import PARTS
 from domain.touches import QUALITIES, Weights
 
 STREAM = "model"
+MOST = {"points": 100, "depth": 3, "advocacy": 100}
 Points = Annotated[float, Meta(ge=0, le=100)]
 HalfLife = Annotated[float, Meta(ge=1, le=36_500)]
 
@@ -26,9 +27,9 @@ class KindModel(Struct, frozen=True, forbid_unknown_fields=True):
     The length of what is spoken decides instead, where it is known.
     """
 
-    points: Points
-    depth: Annotated[int, Meta(ge=0, le=3)]
-    advocacy: Annotated[int, Meta(ge=0, le=100)]
+    points: float
+    depth: int
+    advocacy: int
 
 
 class HalfLives(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,7 +54,7 @@ class PartPoints(Struct, frozen=True, forbid_unknown_fields=True):
 class Model(Struct, frozen=True, forbid_unknown_fields=True):
     """`kinds` has every kind of touchpoint and `referral_converted`, which a won referral is to who made it.
 
-    `depth_points` are a day's points of depth, by its deepest touch: ambient, an exchange, a conversation, a commitment.
+    `depth_points` are a day's points of depth by its deepest touch, from ambient (0) to a commitment (3).
     """
 
     kinds: dict[str, KindModel]
@@ -94,7 +95,10 @@ def check(model: Model) -> None:
             raise Invalid(f"what {kind} is worth is missing", field=f"kinds.{kind}")
     for kind in model.kinds:
         if kind not in QUALITIES:
-            raise Invalid(f"there is no kind {kind!r}", field=f"kinds.{kind}")
+            raise Invalid(f"there is no kind {kind!r}", field=f"kinds.{kind[:100]}")
+        for name, most in MOST.items():
+            if not 0 <= getattr(model.kinds[kind], name) <= most:
+                raise Invalid(f"this takes a number from 0 to {most}", field=f"kinds.{kind}.{name}")
     together = round(sum(asdict(model.parts).values()), 6)
     if together != 100:
         said = f"the parts add up to {together:g}: with anything but 100 the score would not be one of 0 to 100"
@@ -107,7 +111,7 @@ def weights(model: Model) -> Weights:
         qualities={name: _quality(model.kinds, name) for name in QUALITIES},
         half_lives=(model.half_lives.fast, model.half_lives.medium, model.half_lives.slow),
         depth_points=model.depth_points,
-        parts=tuple(getattr(model.parts, part) for part in PARTS),  # type: ignore[arg-type]
+        parts=tuple(getattr(model.parts, part) for part in PARTS),
     )
 
 
@@ -119,13 +123,13 @@ def _quality(kinds: Mapping[str, KindModel], name: str) -> touches.Quality:
 
 
 @lru_cache(maxsize=256)
-def weights_of(packed: bytes | None) -> Weights:
-    """The weights of a model as JSON; the standard's without one."""
-    return touches.STANDARD if packed is None else weights(_DECODER.decode(packed))
+def weights_of(body: bytes | None) -> Weights:
+    """The weights of a change of the model, as JSON; the standard's without one."""
+    return touches.STANDARD if body is None else weights(_DECODER.decode(body).model)
 
 
 def evolve(state: Model | None, event: Event) -> Model | None:
     return event.model if isinstance(event, ModelChanged) else state
 
 
-_DECODER = msgspec.json.Decoder(Model)
+_DECODER = msgspec.json.Decoder(ModelChanged)

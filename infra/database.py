@@ -93,10 +93,17 @@ async def in_tenant(pool: Pool, tenant_id: UUID, *, seconds: int = 20) -> AsyncI
 
 
 @asynccontextmanager
-async def reading(pool: Pool, tenant_id: UUID, *, seconds: int = 20) -> AsyncIterator[Connection]:
-    """As `in_tenant`, to read only: all that is read in it is of one moment, however many statements that takes."""
+async def reading(
+    pool: Pool, tenant_id: UUID, *, build: int | None = None, seconds: int = 20
+) -> AsyncIterator[Connection]:
+    """As `in_tenant`, to read only: all that is read in it is of one moment, however many statements that takes.
+
+    `build` is that of a viewpoint to look from.
+    """
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         await enter(connection, tenant_id, seconds=seconds)
+        if build is not None:
+            await connection.execute(queries("viewpoints").look_from, str(build))
         yield connection
 
 

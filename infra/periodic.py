@@ -6,7 +6,7 @@ from uuid import UUID
 
 import structlog
 
-from infra import inbox, nudge_engine, tenants, tracing
+from infra import inbox, nudge_engine, projector, tenants, tracing, viewpoints
 from infra.context import Context
 from infra.database import Connection, enter, queries
 from infra.metrics import FAILED
@@ -15,7 +15,10 @@ from infra.projections import relationships
 from infra.tenants import Tenant
 
 FORGOTTEN_AT_ONCE = 5_000
+UNUSED, MOST_VIEWPOINTS = timedelta(minutes=30), 24
 PUT_OFF, A_MOMENT = timedelta(minutes=1), timedelta(seconds=1)
+
+LONG = timedelta(days=365)
 
 log = structlog.get_logger()
 
@@ -87,8 +90,16 @@ async def forget(connection: Connection, tenant: Tenant) -> datetime:
     return now + A_MOMENT if more or gone == FORGOTTEN_AT_ONCE else now + timedelta(days=1)
 
 
+async def clear_viewpoints(connection: Connection, tenant: Tenant) -> datetime:
+    """Views of the past are kept while somebody looks at them. Asked again as long as there are any."""
+    tables = [table for projection in projector.PROJECTIONS.values() for table in projection.tables]
+    left = await viewpoints.clear(connection, tenant.tenant_id, tables, unused=UNUSED, most=MOST_VIEWPOINTS)
+    return datetime.now(UTC) + UNUSED / 6 if left else datetime.now(UTC) + LONG
+
+
 TASKS: dict[str, Callable[[Connection, Tenant], Awaitable[datetime]]] = {
     "rescore": rescore,
     "suggest": suggest,
     "forget": forget,
+    "viewpoints": clear_viewpoints,
 }

@@ -19,7 +19,7 @@ from prometheus_client import Counter, Histogram
 from domain import events
 from domain.errors import NotFound
 from domain.event import Event
-from infra import nudge_engine, tenants, tracing, webhooks
+from infra import nudge_engine, tenants, tracing, trials, viewpoints, webhooks
 from infra.context import Context
 from infra.database import Connection, enter, in_tenant, queries
 from infra.metrics import FAILED
@@ -27,6 +27,7 @@ from infra.projection import Batch, Projection, Stored, attempted
 from infra.projections import appointments, contacts, gatherings, network, nudges, referrals, relationships, timeline
 from infra.stored_events import decoded
 from infra.tenants import Tenant
+from infra.viewpoints import Viewpoint
 
 BATCH = 2_000  # events of its own that a projection takes at once
 SPAN = 20_000  # events it looks through for them
@@ -47,8 +48,10 @@ PROJECTIONS: dict[str, Projection] = {
     )
 }
 ENGINE_FOLLOWS = ("contacts", "timeline", "network", "relationships", "nudges", "referrals", "appointments")
-FOLLOWS = [(p.name, followed) for p in PROJECTIONS.values() for followed in p.follows] + [
-    ("nudge_engine", followed) for followed in ENGINE_FOLLOWS
+FOLLOWS = [
+    *((p.name, followed) for p in PROJECTIONS.values() for followed in p.follows),
+    *(("nudge_engine", followed) for followed in ENGINE_FOLLOWS),
+    ("trial", "relationships"),
 ]
 
 log = structlog.get_logger()
@@ -58,7 +61,8 @@ ADVANCED = Histogram("rapport_projection_batch_seconds", "One batch of a project
 
 
 class Claimed(Struct, frozen=True):
-    """A process locked by this transaction, to be advanced from one position to another."""
+    """A process locked by this transaction, to be advanced from one position to another; `seen` where it is part of a
+    viewpoint, from which the transaction then looks."""
 
     tenant_id: UUID
     process: str
@@ -66,6 +70,7 @@ class Claimed(Struct, frozen=True):
     from_position: int
     to_position: int
     live: bool
+    seen: Viewpoint | None = None
 
 
 async def advance(context: Context) -> bool:
@@ -101,10 +106,28 @@ async def _advance(context: Context, connection: Connection, claimed: Claimed) -
         context.bell.ring()
         return
     tenant = await tenants.load_in(connection, claimed.tenant_id, master=context.master)
+    claimed = await _looking(connection, claimed)
     if claimed.process == "nudge_engine":
         await nudge_engine.advance(connection, tenant, claimed.to_position)
+    elif claimed.process == "trial":
+        await _try(connection, tenant, claimed)
     else:
         await _project(context, connection, tenant, claimed)
+
+
+async def _try(connection: Connection, tenant: Tenant, claimed: Claimed) -> None:
+    """Compare once the relationships are all weighed by the model that is tried."""
+    if claimed.seen is not None and claimed.to_position == claimed.seen.position:
+        await trials.run(connection, tenant, claimed.seen)
+    await connection.execute(
+        queries("projector").advance, claimed.tenant_id, claimed.process, claimed.build, claimed.to_position, 0
+    )
+
+
+async def _looking(connection: Connection, claimed: Claimed) -> Claimed:
+    if claimed.build > 0:
+        return claimed
+    return replace(claimed, seen=await viewpoints.enter(connection, claimed.tenant_id, claimed.build))
 
 
 async def _project(context: Context, connection: Connection, tenant: Tenant, claimed: Claimed) -> None:
@@ -122,8 +145,17 @@ async def _project(context: Context, connection: Connection, tenant: Tenant, cla
     await connection.execute(
         queries("projector").advance, claimed.tenant_id, claimed.process, claimed.build, through, 0
     )
-    await _go_live_when_caught_up(connection, claimed, through)
+    if claimed.seen is None:
+        await _go_live_when_caught_up(connection, claimed, through)
+    elif claimed.process == "relationships" and through == claimed.seen.position:
+        await _score(connection, claimed, claimed.seen)
     PROJECTED.labels(claimed.process).inc(len(mine))
+
+
+async def _score(connection: Connection, claimed: Claimed, seen: Viewpoint) -> None:
+    """What was written before the days away were known is looked at again, as it is every night in the live build."""
+    while await relationships.rescore(connection, claimed.tenant_id, claimed.build, now=seen.seen_from):
+        pass
 
 
 async def _read(
@@ -183,7 +215,10 @@ async def _apply(
     projection = PROJECTIONS[claimed.process]
     stored = await _decoded(context, connection, tenant, rows, personal=projection.personal)
     known = [one for one in stored if one.event.TYPE in projection.types]
-    batch = Batch(tenant.tenant_id, claimed.build, known, claimed.to_position, datetime.now(UTC), again)
+    if claimed.seen is not None and claimed.seen.true_at is not None:
+        known = await viewpoints.happened(connection, tenant.tenant_id, known, claimed.seen.true_at)
+    now = viewpoints.now_of(claimed.seen)
+    batch = Batch(tenant.tenant_id, claimed.build, known, claimed.to_position, now, again)
     await projection.apply(connection, batch)
 
 
@@ -217,6 +252,7 @@ async def retry_parked(context: Context) -> bool:
         await enter(connection, row["tenant_id"], seconds=60)
         position = await connection.fetchval(sql.position, row["tenant_id"], row["process"], row["build"])
         claimed = Claimed(**dict(row), from_position=position, to_position=position, live=True)
+        claimed = await _looking(connection, claimed)
         with _span("retry", claimed):
             failure = await attempted(connection, _retry(context, connection, claimed))
         if failure is not None:
@@ -274,13 +310,21 @@ async def _go_live_when_caught_up(connection: Connection, claimed: Claimed, thro
     live = await connection.fetchrow(sql.hold_live, claimed.tenant_id, claimed.process)
     if live is None or through < live["position"]:
         return
+    if await connection.fetchval(sql.start_over, claimed.tenant_id, claimed.process, claimed.build):
+        await empty(connection, claimed.tenant_id, claimed.process, claimed.build)
+        return
     await connection.execute(sql.retire, claimed.tenant_id, claimed.process)
     await connection.execute(sql.go_live, claimed.tenant_id, claimed.process, claimed.build)
-    for table in PROJECTIONS[claimed.process].tables:
-        await connection.execute(getattr(queries("builds"), f"empty_{table}"), claimed.tenant_id, live["build"])
+    await empty(connection, claimed.tenant_id, claimed.process, live["build"])
     await connection.execute(sql.forget_build, claimed.tenant_id, claimed.process, live["build"])
     await connection.execute(sql.set_due, claimed.tenant_id, "rescore", datetime.now(UTC))
     log.info("build_went_live", projection=claimed.process, build=claimed.build)
+
+
+async def empty(connection: Connection, tenant_id: UUID, process: str, build: int) -> None:
+    """Take the rows of a build that nobody reads."""
+    for table in PROJECTIONS[process].tables:
+        await connection.execute(getattr(queries("builds"), f"empty_{table}"), tenant_id, build)
 
 
 class Behind(Exception):

@@ -285,6 +285,33 @@ def rebuild(projection: str, /, *, tenant: Tenant = None, data: Data = None) -> 
 
 
 @app.command
+def model(*, tenant: Tenant = None, data: Data = None) -> None:
+    """Print the model of strength as JSON: what each kind is worth, how fast it fades, what the parts are worth."""
+    with running(data) as configured:
+        from services import modelling
+
+        asyncio.run(modelling.show(configured, tenant=tenant))
+
+
+@app.command
+def replay(
+    *,
+    weights: Annotated[Path, Parameter(help="A model as JSON; `rapport model` prints the one in force.")],
+    tenant: Tenant = None,
+    switch: Annotated[bool, Parameter(negative="", help="Use it from now on.")] = False,
+    json: Json = False,
+    data: Data = None,
+) -> None:
+    """Weigh all that happened by another model: who moves, which stages and which nudges would differ."""
+    with running(data) as configured:
+        from services import modelling
+
+        quietly(configured)
+        replaying = modelling.replay(configured, weights=weights, tenant=tenant, switch=switch, as_json=json)
+        asyncio.run(replaying)
+
+
+@app.command
 def verify(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> int:
     """Recompute the hash chain. Exit code 1 and the place when something was changed."""
     with running(data) as configured:

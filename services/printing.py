@@ -13,6 +13,7 @@ from rich.table import Table
 from infra.views.appointments import AppointmentView, attendees
 from infra.views.contacts import ContactRow
 from infra.views.gatherings import GatheringView
+from infra.views.model import PreviewView
 from infra.views.network import HalfView, NetworkView
 from infra.views.nudges import NudgeView
 from infra.views.strength import StrengthView
@@ -121,6 +122,29 @@ def gatherings(console: Console, rows: Sequence[GatheringView]) -> None:
         for line in (row.place, row.link):
             if line:
                 console.print(Padding(escape(line), (0, 0, 0, 2)), soft_wrap=True)
+
+
+def preview(console: Console, found: PreviewView, time_zone: str) -> None:
+    """Who moves and how far, from which stage to which, and which nudges would differ."""
+    console.print(f"{found.moved} of {found.contacts} relationships move.")
+    for change in found.stages:
+        console.print(f"  {change.contacts} from [bold]{STAGES[change.before]}[/] to [bold]{STAGES[change.after]}[/]")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("before", "after"):
+        table.add_column(heading, justify="right")
+    table.add_column("person")
+    table.add_column("stage", no_wrap=True)
+    for one in found.items:
+        stages = dict.fromkeys((STAGES[one.before.stage], STAGES[one.after.stage]))
+        name = escape(one.name or "somebody")
+        table.add_row(f"{one.before.score:.1f}", f"{one.after.score:.1f}", name, " -> ".join(stages))
+    if found.items:
+        console.print(table)
+    for words, changed in (("would have come", found.nudges.gained), ("would not have come", found.nudges.lost)):
+        console.print(f"{len(changed)} nudges of the last 90 days {words}.")
+        for nudge in changed[:10]:
+            when = day(nudge.at, time_zone)
+            console.print(f"  [dim]{when} {nudge.kind.replace('_', ' ')}, contact {nudge.contact_id}[/]")
 
 
 def appointments(console: Console, rows: Sequence[AppointmentView]) -> None:

@@ -23,6 +23,7 @@ from infra.commands.gatherings import (
     plan_gathering,
 )
 from infra.commands.merges import Merged, merge_contacts, merge_pairs, tell_apart, unmerge_contact
+from infra.commands.model import change_model
 from infra.commands.nudges import answer_nudge, change_nudge_policy, finish_nudge, mute_nudges
 from infra.commands.referrals import make_introduction, make_referral, note_tie, tell_outcome
 from infra.commands.touchpoints import Recorded, record_touchpoints, strike_touchpoint
@@ -40,6 +41,7 @@ __all__ = [
     "change_contact",
     "change_gathering",
     "change_link",
+    "change_model",
     "change_nudge_policy",
     "describe_channel",
     "enter_guest",

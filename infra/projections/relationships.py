@@ -9,17 +9,19 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from domain import contacts, relationships
+from domain import contacts, model, relationships
 from domain.appointments import AppointmentMoved, AppointmentPlanned
 from domain.channels import ChannelDescribed, ChannelOpened, Realm
 from domain.contacts import ContactAdded, ContactRemoved, RelationshipClosed, RelationshipStated
 from domain.merges import ContactMerged, ContactUnmerged
+from domain.model import ModelChanged
 from domain.policy import NudgePolicyChanged, Policy
 from domain.referrals import ReferralLost, ReferralMade, ReferralWon
 from domain.relationships import NOBODY_YET, NOTHING_TOLD, Experience, Relationship, Told, day_of
 from domain.rhythm import ENOUGH, Away, Rhythm, away_days
 from domain.strength import OutOfOrder, Strength
 from domain.ties import IntroductionMade, TieNoted
+from domain.touches import Weights
 from domain.touchpoints import TouchpointRecorded, TouchpointRestored, TouchpointStruck
 from infra.database import Connection, queries
 from infra.projection import Batch, Projection, Stored
@@ -67,6 +69,7 @@ async def apply(connection: Connection, batch: Batch) -> None:
     a merge or unmerge still to be seen here then folds again all whom it is about. Folding
     reads as far as the timeline has come: in a long catch-up each contact is folded again once, not once a batch.
     """
+    weights = await weights_of(connection, batch.tenant_id, batch.build)
     described = _described(batch.events)
     news = _news(batch.events)
     back, removed = await _removals(connection, batch, news)
@@ -87,14 +90,16 @@ async def apply(connection: Connection, batch: Batch) -> None:
         elif fresh:
             try:
                 touches = [each.experience for each in fresh if each.experience is not None]
-                changed[who] = Kept(relationships.add(one.relationship, touches), fresh[-1].position)
+                changed[who] = Kept(relationships.add(one.relationship, touches, weights=weights), fresh[-1].position)
             except OutOfOrder:
                 again.add(who)
-    changed |= await _fold_again(connection, batch, again - gone)
-    await _store(connection, batch, {who: one for who, one in changed.items() if who not in gone})
+    changed |= await _fold_again(connection, batch, again - gone, weights)
+    await _store(connection, batch, {who: one for who, one in changed.items() if who not in gone}, weights)
     await _take_out(connection, batch, gone)
     if any(isinstance(one.event, NudgePolicyChanged) for one in batch.events):
         await _look_at_all_again(connection, batch)
+    if any(isinstance(one.event, ModelChanged) for one in batch.events):
+        await _weigh_all_anew(connection, batch)
 
 
 NEW = Kept()
@@ -199,18 +204,20 @@ def unpack(row: asyncpg.Record | Mapping[str, Any]) -> Relationship:
     return Relationship(strength, facts, row["last_touch_at"], row["strained_at"])
 
 
-async def _fold_again(connection: Connection, batch: Batch, contact_ids: set[UUID]) -> dict[UUID, Kept]:
+async def _fold_again(
+    connection: Connection, batch: Batch, contact_ids: set[UUID], weights: Weights
+) -> dict[UUID, Kept]:
     if not contact_ids:
         return {}
     members = await merges.members_of(connection, batch.tenant_id, contact_ids)
     found = await timeline.experiences(connection, batch.tenant_id, members, through=batch.reach)
-    return {who: Kept(relationships.fold(touches), batch.reach) for who, touches in found.items()}
+    return {who: Kept(relationships.fold(touches, weights=weights), batch.reach) for who, touches in found.items()}
 
 
-async def _store(connection: Connection, batch: Batch, changed: Mapping[UUID, Kept]) -> None:
+async def _store(connection: Connection, batch: Batch, changed: Mapping[UUID, Kept], weights: Weights) -> None:
     if not changed:
         return
-    await _write(connection, batch.tenant_id, batch.build, changed, day_of(batch.now))
+    await _write(connection, batch.tenant_id, batch.build, changed, day_of(batch.now), weights)
 
 
 async def _look_at_all_again(connection: Connection, batch: Batch) -> None:
@@ -219,12 +226,32 @@ async def _look_at_all_again(connection: Connection, batch: Batch) -> None:
     await connection.execute(queries("projector").set_due, batch.tenant_id, "rescore", batch.now)
 
 
-async def _write(connection: Connection, tenant_id: UUID, build: int, kept: Mapping[UUID, Kept], day: int) -> None:
+async def _weigh_all_anew(connection: Connection, batch: Batch) -> None:
+    """Another model: beside the live build another begins, and takes its place when it has caught up."""
+    [build] = await connection.fetch(queries("viewpoints").model, batch.tenant_id, batch.build)
+    if batch.build > 0 and any(one.position > (build["position"] or 0) for one in batch.events):
+        await connection.execute(queries("projector").start_build, batch.tenant_id, "relationships")
+
+
+async def weights_of(connection: Connection, tenant_id: UUID, build: int) -> Weights:
+    """By what the relationships of a build are weighed."""
+    [found] = await connection.fetch(queries("viewpoints").model, tenant_id, build)
+    return model.weights_of(found["model"])
+
+
+async def weights_in_use(connection: Connection, tenant_id: UUID) -> Weights:
+    """By what the relationships that are looked at are weighed."""
+    return await weights_of(connection, tenant_id, await connection.fetchval(queries("relationships").looked_at))
+
+
+async def _write(
+    connection: Connection, tenant_id: UUID, build: int, kept: Mapping[UUID, Kept], day: int, weights: Weights
+) -> None:
     realms = await network.realms(connection, tenant_id)
     told = await _told(connection, tenant_id, list(kept))
     away = away_of(await policy_of(connection, tenant_id))
     rows = [
-        (*_row(who, one.relationship, realms, day, told.get(who, NOTHING_TOLD), away), one.folded_to)
+        (*_row(who, one.relationship, realms, day, told.get(who, NOTHING_TOLD), away, weights), one.folded_to)
         for who, one in sorted(kept.items())
     ]
     columns = map(list, zip(*rows, strict=True))
@@ -250,9 +277,15 @@ async def _told(connection: Connection, tenant_id: UUID, contact_ids: list[UUID]
 
 
 def _row(
-    who: UUID, state: Relationship, realms: Mapping[str, Realm], day: int, told: Told, away: Away
+    who: UUID,
+    state: Relationship,
+    realms: Mapping[str, Realm],
+    day: int,
+    told: Told,
+    away: Away,
+    weights: Weights,
 ) -> tuple[object, ...]:
-    seen = relationships.picture(state, realms, day, told=told, away=away)
+    seen = relationships.picture(state, realms, day, told=told, away=away, weights=weights)
     beat = seen.rhythm
     return (
         who, _PACK.encode(state.strength), _PACK.encode(state.channels), "\n".join(state.channels), seen.touchpoints,
@@ -283,7 +316,7 @@ async def rescore(connection: Connection, tenant_id: UUID, build: int, *, now: d
     rows = await connection.fetch(queries("relationships").aged, tenant_id, build, day, SHOWS, RESCORED_AT_ONCE)
     if rows:
         kept = {row["contact_id"]: Kept(unpack(row), row["folded_to"]) for row in rows}
-        await _write(connection, tenant_id, build, kept, day)
+        await _write(connection, tenant_id, build, kept, day, await weights_of(connection, tenant_id, build))
     return len(rows)
 
 
@@ -302,6 +335,7 @@ PROJECTION = Projection(
             ChannelOpened,
             ChannelDescribed,
             NudgePolicyChanged,
+            ModelChanged,
         )
     ),
     tables=("relationship", "removed_contact"),

@@ -83,7 +83,8 @@ SELECT c.contact_id, c.name, c.hint, c.locality, c.relation, c.closed, c.known_s
        c.within_reach, c.leave_alone, r.score, r.stage, r.half, r.channels, r.touchpoints, r.met_at, r.first_touch_at, r.last_touch_at, r.scored_day, r.rhythm,
        r.strained_at,
        (SELECT max(e.position) FROM event e
-          JOIN checkpoint p ON p.tenant_id = e.tenant_id AND p.process = 'contacts' AND p.live AND p.position >= e.position
+          JOIN checkpoint p ON p.tenant_id = e.tenant_id AND p.process = 'contacts' AND p.build = live_build('contacts')
+                            AND p.position >= e.position
          WHERE e.tenant_id = c.tenant_id AND e.stream = 'contact-' || c.contact_id) AS stream_position
   FROM contact c
   LEFT JOIN relationship r ON r.tenant_id = c.tenant_id AND r.build = live_build('relationships') AND r.contact_id = c.contact_id

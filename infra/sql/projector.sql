@@ -68,12 +68,19 @@ SELECT DISTINCT stream FROM parked_event WHERE tenant_id = $1 AND process = ANY 
 
 -- name: start_build
 -- A new build beside the live one. A build begun before and not yet live goes on; an empty log needs none.
-INSERT INTO checkpoint (tenant_id, process, build, live)
-SELECT $1, $2, max(build) + 1, false FROM checkpoint
- WHERE tenant_id = $1 AND process = $2 AND EXISTS (SELECT FROM tenant_head WHERE tenant_id = $1 AND position > 0) HAVING bool_and(live);
+INSERT INTO checkpoint (tenant_id, process, build, live, model)
+SELECT $1, $2, max(build) + 1, false, (SELECT max(position) FROM event WHERE tenant_id = $1 AND stream = 'model') FROM checkpoint
+ WHERE tenant_id = $1 AND process = $2 AND build > 0 AND EXISTS (SELECT FROM tenant_head WHERE tenant_id = $1 AND position > 0) HAVING bool_and(live);
 
 -- name: builds
-SELECT build, position, live FROM checkpoint WHERE tenant_id = $1 AND process = $2 ORDER BY build;
+SELECT build, position, live FROM checkpoint WHERE tenant_id = $1 AND process = $2 AND build > 0 ORDER BY build;
+
+-- name: start_over
+-- Where the model has changed again since this build began, it begins once more.
+UPDATE checkpoint c SET position = 0, model = m.position
+  FROM (SELECT max(position) AS position FROM event WHERE tenant_id = $1 AND stream = 'model') m
+ WHERE c.tenant_id = $1 AND c.process = $2 AND c.build = $3 AND $2 = 'relationships' AND c.model IS DISTINCT FROM m.position
+RETURNING c.build;
 
 -- name: retire
 UPDATE checkpoint SET live = false WHERE tenant_id = $1 AND process = $2 AND live;

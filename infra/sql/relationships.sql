@@ -63,3 +63,6 @@ SELECT w.contact_id FROM unnest($3::uuid[]) AS w (contact_id)
          LEFT JOIN removed_contact m ON m.tenant_id = $1 AND m.build = $2 AND m.contact_id = a.contact_id
                                     AND m.removed_at_position > m.seen_at_position
         WHERE a.tenant_id = $1 AND a.build = live_build('contacts') AND a.standing_id = w.contact_id AND m.contact_id IS NULL);
+
+-- name: looked_at
+SELECT live_build('relationships');

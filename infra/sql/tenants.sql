@@ -45,4 +45,5 @@ INSERT INTO due (tenant_id, task, due_at)
 VALUES
   ($1, 'rescore', now()),
   ($1, 'suggest', now()),
-  ($1, 'forget', now());
+  ($1, 'forget', now()),
+  ($1, 'viewpoints', 'infinity');

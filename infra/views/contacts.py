@@ -21,6 +21,7 @@ from infra.projections.nudges import policy_of
 from infra.projections.relationships import away_of, unpack_rhythm
 from infra.stored_events import decoded
 from infra.tenants import Tenant
+from infra.viewpoints import Viewpoint, build_of, now_of
 from infra.views import appointments, referrals
 from infra.views.appointments import NextAppointment
 from infra.views.freshness import reached
@@ -157,12 +158,13 @@ async def page(
     limit: int = 50,
     given_cursor: str | None = None,
     after: int | None = None,
+    seen: Viewpoint | None = None,
 ) -> Page[ContactRow]:
     """One page of contacts. Raises Invalid for a bad cursor, Behind when the view does not reach `after` in time."""
     keys = _sort_keys(sort, given_cursor)
-    position = await reached(context, tenant, READS, after)
-    now = datetime.now(UTC)
-    async with reading(context.pool, tenant.tenant_id) as connection:
+    position = await reached(context, tenant, READS, after, seen)
+    now = now_of(seen)
+    async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
         quiet_since = (
             None if which.quiet_days is None else await _quiet_since(connection, tenant, which.quiet_days, now)
         )
@@ -254,11 +256,18 @@ def stage_of(number: int) -> Stage:
     return cast(Stage, STAGES[number])
 
 
-async def one(context: Context, tenant: Tenant, contact_id: UUID, *, after: int | None = None) -> ContactView:
+async def one(
+    context: Context,
+    tenant: Tenant,
+    contact_id: UUID,
+    *,
+    after: int | None = None,
+    seen: Viewpoint | None = None,
+) -> ContactView:
     """One contact. Raises NotFound, Behind."""
-    position = await reached(context, tenant, (*READS, *referrals.READS, "appointments", "nudges"), after)
-    now = datetime.now(UTC)
-    async with reading(context.pool, tenant.tenant_id) as connection:
+    position = await reached(context, tenant, (*READS, *referrals.READS, "appointments", "nudges"), after, seen)
+    now = now_of(seen)
+    async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
         row = await connection.fetchrow(queries("contacts").one, tenant.tenant_id, contact_id)
         if row is None:
             raise NotFound("there is no such contact")

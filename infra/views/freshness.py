@@ -7,13 +7,19 @@ from infra import projector
 from infra.context import Context
 from infra.database import queries, reading
 from infra.tenants import Tenant
+from infra.viewpoints import Viewpoint
+from infra.views import past
 
 
-async def reached(context: Context, tenant: Tenant, projections: Sequence[str], after: int | None) -> int:
-    """How far these projections have read, at least `after`.
+async def reached(
+    context: Context, tenant: Tenant, projections: Sequence[str], after: int | None, seen: Viewpoint | None = None
+) -> int:
+    """How far these projections have read, at least `after`; seen from a viewpoint, its own position.
 
     Raises Invalid when the log itself has not got so far, Behind when the projections do not in time.
     """
+    if seen is not None:
+        return await past.ready(context, tenant, seen, projections)
     position = await projector.reached(context, tenant.tenant_id, projections, None)
     if after is None or position >= after:
         return position

@@ -9,6 +9,7 @@ from domain.channels import Access, Realm, Role
 from infra.context import Context
 from infra.database import queries, reading
 from infra.tenants import Tenant
+from infra.viewpoints import Viewpoint, build_of
 from infra.views.contacts import Stage, stage_of
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
@@ -61,10 +62,17 @@ class NetworkView(Struct, frozen=True, kw_only=True):
     position: int
 
 
-async def whole(context: Context, tenant: Tenant, *, limit: int = 10, after: int | None = None) -> NetworkView:
+async def whole(
+    context: Context,
+    tenant: Tenant,
+    *,
+    limit: int = 10,
+    after: int | None = None,
+    seen: Viewpoint | None = None,
+) -> NetworkView:
     """The network with up to `limit` people of each half. Raises Behind."""
-    position = await reached(context, tenant, READS, after)
-    async with reading(context.pool, tenant.tenant_id) as connection:
+    position = await reached(context, tenant, READS, after, seen)
+    async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
         counts = {
             row["half"]: row["contacts"] for row in await connection.fetch(queries("network").halves, tenant.tenant_id)
         }

@@ -20,6 +20,7 @@ from infra.context import Context
 from infra.database import Connection, queries, reading
 from infra.stored_events import read_stream
 from infra.tenants import Tenant
+from infra.viewpoints import Viewpoint, build_of, now_of
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
 
@@ -212,18 +213,19 @@ async def page(
     limit: int = 50,
     given_cursor: str | None = None,
     after: int | None = None,
+    seen: Viewpoint | None = None,
 ) -> Page[ReferralRow]:
     """The newest first. Raises Invalid for a bad cursor, Behind."""
     keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
-    position = await reached(context, tenant, READS, after)
-    async with reading(context.pool, tenant.tenant_id) as connection:
+    position = await reached(context, tenant, READS, after, seen)
+    async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
         rows = await connection.fetch(
             queries("referrals").page, tenant.tenant_id, which.withdrawn, which.direction, which.status,
             which.referrer, which.prospect, which.unthanked, which.since, limit + 1, *keys,
         )  # fmt: skip
         shown, last = cut(rows, limit)
         known = await names(connection, tenant.tenant_id, _people(shown))
-    now = datetime.now(UTC)
+    now = now_of(seen)
     items = [_row(row, known, now) for row in shown]
     return Page(items, None if last is None else cursor(last["made_at"], last["referral_id"]), position)
 
@@ -310,11 +312,12 @@ async def tree(
     depth: int = 10,
     limit: int = 500,
     after: int | None = None,
+    seen: Viewpoint | None = None,
 ) -> TreeView:
     """All chains, or what is below one person. Raises NotFound for a root in no chain, Behind."""
-    position = await reached(context, tenant, READS, after)
-    now = datetime.now(UTC)
-    async with reading(context.pool, tenant.tenant_id) as connection:
+    position = await reached(context, tenant, READS, after, seen)
+    now = now_of(seen)
+    async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
         rows = await connection.fetch(queries("referrals").received, tenant.tenant_id)
     links = [link_of(row) for row in rows]
     found = await asyncio.to_thread(chains.chains, links)  # of thousands it takes a while, and others are to be served
@@ -324,7 +327,7 @@ async def tree(
     inside = {member.contact_id for member in members}
     also = [link for link in (*found.also, *found.circles) if link.referrer_id in inside][:limit]
     people = {member.contact_id for member in shown}.union(*((one.referrer_id, one.prospect_id) for one in also))
-    async with reading(context.pool, tenant.tenant_id) as connection:
+    async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
         known = await names(connection, tenant.tenant_id, people)
     circles = set(found.circles)
     theirs = [link for link in links if link.referrer_id in inside]

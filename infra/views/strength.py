@@ -1,7 +1,7 @@
 """A relationship's strength, explained: its parts, the touchpoints that weigh most in each, what changed, and when."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
@@ -12,18 +12,20 @@ from domain.explaining import Change, Shift
 from domain.relationships import Experience, Told, day_of, day_start, last_strain, rhythm_at, strained_until
 from domain.rhythm import Away, Rhythm
 from domain.strength import Assessment, Strength
-from domain.touches import STANDARD, Touch, Weights, measure
+from domain.touches import Touch, Weights, measure
 from infra.context import Context
 from infra.database import Connection, queries, reading
 from infra.projections import merges, timeline
 from infra.projections.nudges import policy_of
-from infra.projections.relationships import away_of
+from infra.projections.relationships import away_of, weights_in_use
 from infra.tenants import Tenant
+from infra.viewpoints import Viewpoint, build_of, now_of
 from infra.views.contacts import Stage, stage_of
 from infra.views.freshness import reached
 from infra.views.pages import Instant
 from infra.views.rhythm import RhythmView, told
 
+READS = ("contacts", "timeline", "nudges", "relationships")
 MOST_WEEKS = 520
 HEAVIEST = 3
 
@@ -154,44 +156,48 @@ async def explained(
     true_at: datetime | None = None,
     since: datetime | None = None,
     after: int | None = None,
-    weights: Weights = STANDARD,
+    seen: Viewpoint | None = None,
 ) -> StrengthView:
-    """As of now, or of what had happened by `true_at`; what changed since then. Raises NotFound, Invalid, Behind."""
-    at = true_at or datetime.now(UTC)
+    """As of now, or of what had happened by `true_at`, as far as it is `seen`; what changed since then.
+
+    Raises NotFound, Invalid, Behind.
+    """
+    at = true_at or now_of(seen)
     if since is not None and since > at:
         raise Invalid("this is later than the instant asked for", field="since")
-    position = await reached(context, tenant, ("contacts", "timeline"), after)
-    async with reading(context.pool, tenant.tenant_id) as connection:
+    position = await reached(context, tenant, READS, after, seen)
+    async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
         group = await merges.everybody(connection, tenant.tenant_id, contact_id)
         standing = await _standing(connection, tenant, group, at)
         away = away_of(await policy_of(connection, tenant.tenant_id))
         usual = None if true_at is not None else await _usual_trend(connection, tenant)
+        weights = await weights_in_use(connection, tenant.tenant_id)
         experiences = await timeline.experiences_until(connection, tenant.tenant_id, group, true_at)
     touches = [one.touch for one in experiences]
     day = _last_day(at, touches)
     state = strength.fold(touches, weights=weights)
-    seen = strength.evaluate(state, day, weights=weights)
-    beat = rhythm_at(state, day, stage=seen.stage, told=standing, away=away, weights=weights)
+    assessed = strength.evaluate(state, day, weights=weights)
+    beat = rhythm_at(state, day, stage=assessed.stage, told=standing, away=away, weights=weights)
     return StrengthView(
         contact_id=group[0],
-        score=seen.score,
-        stage=stage_of(seen.stage),
-        in_words=explaining.in_words(seen),
-        held=seen.held or UNSET,
-        parts=_parts(seen, experiences, day, weights),
+        score=assessed.score,
+        stage=stage_of(assessed.stage),
+        in_words=explaining.in_words(assessed),
+        held=assessed.held or UNSET,
+        parts=_parts(assessed, experiences, day, weights),
         scored_at=at,
-        contact_days=seen.contact_days,
-        contexts={slug: round(points, 3) for slug, points in seen.contexts.items()},
-        given=round(seen.given, 3),
-        received=round(seen.received, 3),
-        early=seen.contact_days < explaining.ENOUGH_DAYS,
-        coverage=_coverage(seen),
+        contact_days=assessed.contact_days,
+        contexts={slug: round(points, 3) for slug, points in assessed.contexts.items()},
+        given=round(assessed.given, 3),
+        received=round(assessed.received, 3),
+        early=assessed.contact_days < explaining.ENOUGH_DAYS,
+        coverage=_coverage(assessed),
         rhythm=told(beat),
         outlook=None if standing.closed else _outlook(state, experiences, at, away, weights),
         usual_trend=None if usual is None else round(usual, 2),
         against_usual=_against(beat, usual),
         strained_until=strained_until(last_strain(experiences), at),
-        change=UNSET if since is None else _changed(experiences, since, day, seen, weights),
+        change=UNSET if since is None else _changed(experiences, since, day, assessed, weights),
         position=position,
     )
 
@@ -214,13 +220,13 @@ async def history(
     weeks: int = 104,
     true_at: datetime | None = None,
     after: int | None = None,
-    weights: Weights = STANDARD,
 ) -> HistoryView:
     """The strength week by week, up to now or to `true_at`. Raises NotFound, Behind."""
-    at = true_at or datetime.now(UTC)
-    position = await reached(context, tenant, ("contacts", "timeline"), after)
+    at = true_at or now_of(None)
+    position = await reached(context, tenant, READS, after)
     async with reading(context.pool, tenant.tenant_id) as connection:
         group = await merges.everybody(connection, tenant.tenant_id, contact_id)
+        weights = await weights_in_use(connection, tenant.tenant_id)
         await _standing(connection, tenant, group, at)
         experiences = await timeline.experiences_until(connection, tenant.tenant_id, group, true_at)
     touches = [one.touch for one in experiences]

@@ -30,6 +30,7 @@ from services.api.guests import TEMPLATES, GuestController
 from services.api.health import HealthController
 from services.api.imports import ImportController
 from services.api.inbox import InboxController
+from services.api.model import ModelController
 from services.api.network import NetworkController
 from services.api.nudges import NudgeController, PolicyController
 from services.api.referrals import IntroductionController, ReferralController, TieController
@@ -64,6 +65,7 @@ def create_app(configured: Settings | None = None) -> Litestar:
             NetworkController,
             NudgeController,
             PolicyController,
+            ModelController,
             ReferralController,
             IntroductionController,
             TieController,

@@ -23,6 +23,7 @@ from infra.views.strength import MOST_WEEKS, HistoryView, StrengthView
 from infra.views.ties import TieView
 from services.api.parameters import (
     After,
+    At,
     ContactId,
     Cursor,
     IdempotencyKey,
@@ -32,6 +33,7 @@ from services.api.parameters import (
     expected_version,
     instant,
 )
+from services.api.past import looking
 
 
 class ContactReceipt(Struct, frozen=True):
@@ -80,13 +82,18 @@ class ContactController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
         after: After = None,
+        at: At = None,
+        true_at: TrueAt = None,
     ) -> Page[ContactRow]:
         """Strength, stage, rhythm and half are as of `scored_at`, the start of the current UTC day."""
         which = Filter(
             q=q, stage=stage, half=half, channel=channel, quiet_days=quiet_days, min_strength=min_strength,
             status=status, strained=strained,
         )  # fmt: skip
-        return await contacts.page(context, tenant, which, sort=sort, limit=limit, given_cursor=cursor, after=after)
+        seen = await looking(context, tenant, at, true_at)
+        return await contacts.page(
+            context, tenant, which, sort=sort, limit=limit, given_cursor=cursor, after=after, seen=seen
+        )
 
     @post(operation_id="add_contact", summary="Add a contact")
     async def add(
@@ -110,9 +117,12 @@ class ContactController(Controller):
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         after: After = None,
+        at: At = None,
+        true_at: TrueAt = None,
     ) -> Response[ContactView]:
         """With identities, interests, and what the owner told. Its `version` is the ETag: send it back as If-Match."""
-        found = await contacts.one(context, tenant, contact_id, after=after)
+        seen = await looking(context, tenant, at, true_at)
+        found = await contacts.one(context, tenant, contact_id, after=after, seen=seen)
         return Response(found, headers={"ETag": f'"{found.version}"'})
 
     @patch("/{contact_id:uuid}", operation_id="change_contact", summary="Change a contact")
@@ -168,6 +178,7 @@ class ContactController(Controller):
         contact_id: ContactId,
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
+        at: At = None,
         true_at: TrueAt = None,
         since: Annotated[
             str | None,
@@ -182,9 +193,10 @@ class ContactController(Controller):
         With `since`, what became of the score from then on: in each part what faded, what came, and by which
         touchpoints.
         """
+        seen = await looking(context, tenant, at)
         return await strength.explained(
             context, tenant, contact_id, true_at=instant(true_at, field="true_at"),
-            since=instant(since, field="since"), after=after,
+            since=instant(since, field="since"), after=after, seen=seen,
         )  # fmt: skip
 
     @get("/{contact_id:uuid}/strength/history", operation_id="show_strength_history", summary="Strength week by week")

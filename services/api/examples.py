@@ -1,5 +1,10 @@
 """A body for each operation that takes one, by the operation's id: shown in the OpenAPI document, sent by tests."""
 
+import msgspec
+
+from domain import model
+
+MODEL = msgspec.json.decode(msgspec.json.encode(model.STANDARD))
 MEETING = {
     "kind": "handshake",
     "occurred_at": "2026-05-06T08:15:00+02:00",
@@ -113,6 +118,8 @@ BODIES: dict[str, object] = {
         "away": [{"from": "2026-08-03", "until": "2026-08-14"}],
         "kinds": {"meet_in_person": {"rest_days": 90}, "keep_the_rhythm": {"on": False}},
     },
+    "change_model": MODEL,
+    "preview_model": MODEL,
     "accept_nudge": {"within_reach": "yes"},
     "snooze_nudge": {"until": "2026-06-01T07:00:00Z"},
     "dismiss_nudge": {"reason": "she moved to another town"},

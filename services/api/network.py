@@ -10,7 +10,8 @@ from infra.context import Context
 from infra.tenants import Tenant
 from infra.views import network
 from infra.views.network import NetworkView
-from services.api.parameters import After
+from services.api.parameters import After, At, TrueAt
+from services.api.past import looking
 
 
 class NetworkController(Controller):
@@ -24,6 +25,9 @@ class NetworkController(Controller):
         tenant: NamedDependency[Tenant],
         limit: Annotated[int, QueryParameter(ge=0, le=200, description="People shown of each half.")] = 10,
         after: After = None,
+        at: At = None,
+        true_at: TrueAt = None,
     ) -> NetworkView:
         """Who is online only, in person only, both, or known by name alone: counts, the strongest of each, channels."""
-        return await network.whole(context, tenant, limit=limit, after=after)
+        seen = await looking(context, tenant, at, true_at)
+        return await network.whole(context, tenant, limit=limit, after=after, seen=seen)

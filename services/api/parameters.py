@@ -26,11 +26,20 @@ After = Annotated[
         description="A position of the log, as each write answers it: wait, up to 5 seconds, until this shows it.",
     ),
 ]
+At = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=40,
+        description="A past instant with its offset: the answer is what was known then, by all that had been recorded. "
+        "Put together at the first time of asking: 503 with Retry-After while that takes longer.",
+    ),
+]
 TrueAt = Annotated[
     str | None,
     QueryParameter(
         max_length=40,
-        description="An instant with its offset: the answer is by what had happened by then. Now when left out.",
+        description="A past instant with its offset: the answer is by what had happened by then, as it is known now; "
+        "with `at`, as it was known.",
     ),
 ]
 IdempotencyKey = Annotated[

@@ -20,7 +20,8 @@ from infra.views.referral_overview import ReferralOverview
 from infra.views.referrals import ReferralFilter, ReferralRow, ReferralView, TreeView
 from infra.views.referrers import BalanceView, ReferrerView
 from infra.views.supporters import SupporterView
-from services.api.parameters import After, Cursor, IdempotencyKey, Limit, instant
+from services.api.parameters import After, At, Cursor, IdempotencyKey, Limit, TrueAt, instant
+from services.api.past import looking
 from services.api.touchpoints import Receipt
 
 ReferralId = Annotated[UUID, PathParameter(description="The referral's id.")]
@@ -76,13 +77,16 @@ class ReferralController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
         after: After = None,
+        at: At = None,
+        true_at: TrueAt = None,
     ) -> Page[ReferralRow]:
         """The newest first, each with its fate, its value, and how long contact and thanks took."""
         which = ReferralFilter(
             direction=direction, status=status, referrer=referrer, prospect=prospect, unthanked=unthanked,
             since=instant(since, field="since"), withdrawn=withdrawn,
         )  # fmt: skip
-        return await referrals.page(context, tenant, which, limit=limit, given_cursor=cursor, after=after)
+        seen = await looking(context, tenant, at, true_at)
+        return await referrals.page(context, tenant, which, limit=limit, given_cursor=cursor, after=after, seen=seen)
 
     @post(operation_id="make_referral", summary="Tell of a referral")
     async def make(
@@ -110,9 +114,12 @@ class ReferralController(Controller):
         depth: Annotated[int, QueryParameter(ge=1, le=50, description="Generations shown below the first.")] = 10,
         limit: Annotated[int, QueryParameter(ge=1, le=2000, description="People shown.")] = 500,
         after: After = None,
+        at: At = None,
+        true_at: TrueAt = None,
     ) -> TreeView:
         """Who came by whom: generations, values, and how long thanks took. Amounts are all in the tenant's currency."""
-        return await referrals.tree(context, tenant, root=root, depth=depth, limit=limit, after=after)
+        seen = await looking(context, tenant, at, true_at)
+        return await referrals.tree(context, tenant, root=root, depth=depth, limit=limit, after=after, seen=seen)
 
     @get("/overview", operation_id="show_referral_overview", summary="Referrals as a whole")
     async def overview(

@@ -246,7 +246,7 @@ async def test_every_table_of_a_build_is_emptied_with_it(catalogue: Connection):
     query = """SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'build'
                WHERE c.relnamespace = 'rapport'::regnamespace AND c.relkind = 'r'"""
     ours = [table for projection in PROJECTIONS.values() for table in projection.tables]
-    assert await names(catalogue, query) == sorted([*ours, "checkpoint", "parked_event"])
+    assert await names(catalogue, query) == sorted([*ours, "checkpoint", "parked_event", "viewpoint"])
 
 
 Check = Callable[[Connection], Awaitable[None]]
