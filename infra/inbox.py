@@ -278,7 +278,7 @@ async def _recorded(context: Context, tenant: Tenant, row: asyncpg.Record, comma
         "quarantined" if problems else "recorded",
         in_one_line(problems[0]) if problems else None,
         [one.event_id for one in recorded if one.event_id is not None],
-        [one.appointment_id for one in planned if one.appointment_id is not None]
+        list(dict.fromkeys(one.appointment_id for one in planned if one.appointment_id is not None))
         + [one for one, _ in (one for one in missed if not isinstance(one, Refused))],
         max(positions, default=None),
     )

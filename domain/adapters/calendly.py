@@ -3,11 +3,14 @@
 Reads `event` and of the payload `uri, name, first_name, last_name, email, rescheduled`, `no_show` and of its
 `scheduled_event` `name, start_time, end_time, location.type, location.join_url, event_guests[].email`.
 `invitee.created` plans, `invitee.canceled` calls off; a reschedule sends both, of two invitees: one is called off and
-one planned. `invitee_no_show.created` is a missed appointment; taken back, somebody has to answer anew, so that waits.
-The place decides the channel: `physical` is a meeting, calls are calls, the rest is video.
+one planned. Of one invitee they may come in either order: what is called off is told as planned before, and the booking
+that comes after its end is the older one of the two. `invitee_no_show.created` is a missed appointment; taken back,
+somebody has to answer anew, so that waits. The place decides the channel: `physical` is a meeting, calls are calls, the
+rest is video.
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.adapters.outcomes import (
     Commands,
@@ -36,6 +39,8 @@ PLACES: dict[str, tuple[str, AppointmentKind]] = {
     "gotomeeting": ("gotomeeting-video", "video_call"),
 }
 UNTOLD: tuple[str, AppointmentKind] = ("calendly", "video_call")
+
+BOOKED, CALLED_OFF = 0, 1  # an invitee is never booked anew: that is another invitee
 
 
 class Location(Struct):
@@ -83,9 +88,10 @@ class Missed(Struct):
 def read(message: Message) -> Outcome:
     match shaped(message.payload, Kind).event:
         case "invitee.created":
-            return _planned(message.payload, cancelled=False)
+            return Commands((strict(_booked(message.payload)),))
         case "invitee.canceled":
-            return _planned(message.payload, cancelled=True)
+            booked = _booked(message.payload)
+            return Commands((strict(booked), strict(replace(booked, cancelled=True, sequence=CALLED_OFF))))
         case "invitee_no_show.created":
             missed = shaped(message.payload, Missed).payload
             return Commands((NotCome(missed.invitee or missed.uri),))
@@ -95,13 +101,13 @@ def read(message: Message) -> Outcome:
             return Nothing(f"{other[:80]} is no booking")
 
 
-def _planned(payload: object, *, cancelled: bool) -> Outcome:
+def _booked(payload: object) -> PlanAppointment:
     told = shaped(payload, Told).payload
     event = told.scheduled_event
     channel, kind = PLACES.get(event.location.type, UNTOLD) if event.location else UNTOLD
     guests = dict.fromkeys(guest.email for guest in event.event_guests)
     guests.pop(told.email, None)
-    plan = PlanAppointment(
+    return PlanAppointment(
         starts_at=event.start_time,
         ends_at=event.end_time,
         channel=channel,
@@ -112,6 +118,5 @@ def _planned(payload: object, *, cancelled: bool) -> Outcome:
         ),
         note=None if event.name is None else event.name[:10_000],
         source_id=told.uri,
-        cancelled=cancelled,
+        sequence=BOOKED,
     )
-    return Commands((strict(plan),))

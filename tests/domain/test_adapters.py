@@ -61,6 +61,7 @@ def test_a_booking_is_planned_where_it_takes_place():
         "with": [{"email": "ana@example.com", "name": "Ana Bakes"}, {"email": "ben@example.com"}],
         "note": "A coffee",
         "source_id": "https://api.calendly.com/scheduled_events/E1/invitees/I1",
+        "sequence": 0,
     }
 
 
@@ -82,9 +83,12 @@ def test_the_place_of_a_booking_tells_physical_from_virtual(place: str, channel:
 
 def test_a_reschedule_calls_one_off_and_plans_another():
     old, new = "https://api.calendly.com/invitees/OLD", "https://api.calendly.com/invitees/NEW"
-    off = one(read("calendly", calendly("invitee.canceled", uri=old, rescheduled=True, new_invitee=new)))
+    told = read("calendly", calendly("invitee.canceled", uri=old, rescheduled=True, new_invitee=new))
+    assert isinstance(told, Commands)
+    before, off = (msgspec.to_builtins(command) for command in told.commands)
     on = one(read("calendly", calendly("invitee.created", uri=new, old_invitee=old)))
-    assert (off["source_id"], off["cancelled"]) == (old, True)
+    assert (before["source_id"], before.get("cancelled"), before["sequence"]) == (old, None, 0)
+    assert (off["source_id"], off["cancelled"], off["sequence"]) == (old, True, 1)
     assert (on["source_id"], on.get("cancelled")) == (new, None)
 
 

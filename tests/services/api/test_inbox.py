@@ -398,6 +398,41 @@ async def test_bookings_are_planned_moved_off_and_missed(bakery: Business, stran
     assert await touchpoints(bakery) == []
 
 
+@pytest.mark.parametrize("first", ["invitee.created", "invitee.canceled"])
+async def test_a_booking_called_off_stays_so_in_whatever_order_its_messages_come(
+    bakery: Business, florist: Business, stranger: httpx.AsyncClient, first: str
+):
+    source = await added(bakery, stranger, "calendly", secret="a signing key of calendly")
+    starts_at = datetime.now(UTC) + timedelta(days=2)
+    scheduled = {"start_time": starts_at.isoformat(), "end_time": (starts_at + timedelta(hours=1)).isoformat()}
+    payload = {"uri": "https://api.calendly.com/i/1", "email": "ana@example.com", "scheduled_event": scheduled}
+    events = sorted(("invitee.created", "invitee.canceled"), key=lambda event: event != first)
+    for event in (*events, *events):
+        content = json.dumps({"event": event, "attempt": event == first, "payload": payload}).encode()
+        stamp = int(time.time())
+        signed = hmac.new(source.secret.encode(), f"{stamp}.".encode() + content, hashlib.sha256).hexdigest()
+        kept = await source.taken(content, calendly_webhook_signature=f"t={stamp},v1={signed}")
+        read = await message(bakery, kept["id"])
+        assert (read["state"], read["reason"], len(read["appointment_ids"])) == ("recorded", None, 1)
+    await bakery.settled()
+    [appointment] = (await bakery.get("/v1/appointments", state="all"))["items"]
+    assert appointment["state"] == "cancelled"
+    assert (await florist.get("/v1/appointments", state="all"))["items"] == []
+
+
+async def test_a_signed_body_that_was_altered_on_the_way_is_refused_and_not_kept(
+    bakery: Business, stranger: httpx.AsyncClient
+):
+    source = await added(bakery, stranger, scheme="standard")
+    at, content = datetime.now(UTC), json.dumps(VISIT)
+    signature = Webhook(source.secret).sign("msg_1", at, content)
+    headers = {"webhook_id": "msg_1", "webhook_timestamp": str(int(at.timestamp())), "webhook_signature": signature}
+    assert (await source.send(content.replace("cafe", "shop").encode(), **headers)).status_code == 401
+    assert (await source.send(content.encode() + b" ", **headers)).status_code == 401
+    assert (await bakery.get(MESSAGES))["items"] == []
+    assert (await source.send(content.encode(), **headers)).status_code == 202
+
+
 @pytest.fixture
 async def eventbrite() -> AsyncIterator[Receiver]:
     async with receiving() as found:
