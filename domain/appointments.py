@@ -6,7 +6,7 @@ struck, by whomever, it is planned as before and asked about again. A touchpoint
 would have (the calendar was imported once more) is its touchpoint: it happened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar, Literal, TypeVar
 from uuid import UUID
@@ -408,6 +408,50 @@ def cancel(
     ]
 
 
+def take_back(told: Sequence[tuple[Event, bool]], appointment: Appointment | None) -> list[Event]:
+    """What an import said of it, as the import is undone: planned by it, it is called off; only moved or called off by
+    it, it is again as it was before. `told` are its events, each with whether the import said it.
+
+    Raises Refused where what it said is no more the last word.
+    """
+    if appointment is None:
+        raise NotFound("there is no such appointment")
+    theirs = [n for n, (_, by_import) in enumerate(told) if by_import]
+    if not theirs:
+        return []
+    if appointment.state in ("happened", "missed"):
+        raise Refused("somebody said what became of it: it stays")
+    if theirs[-1] < len(told) - 1 and appointment.state == "planned":
+        raise Refused("somebody else changed it since: it stays")
+    if theirs[-1] < len(told) - 1:
+        return []
+    if theirs[0] == 0:
+        return cancel(CancelAppointment(), appointment, by_source=True)
+    before = folded(event for event, _ in told[: theirs[0]])
+    return [] if before is None else _as_before(before, appointment)
+
+
+def _as_before(before: Appointment, appointment: Appointment) -> list[Event]:
+    """From what it is to what it was."""
+    if (before.plan, before.state) == (appointment.plan, appointment.state):
+        return []
+    planned = AppointmentMoved(
+        appointment_id=before.appointment_id, plan=before.plan, by_source=True, personal=_noted(before.note)
+    )
+    who, contact_ids = before.by or "unknown", before.plan.contact_ids
+    if before.state == "cancelled":
+        off = AppointmentCancelled(
+            appointment_id=before.appointment_id, contact_ids=contact_ids, by=who, by_source=before.by_source
+        )
+        return [planned, off]
+    if before.state == "missed" and who != "unknown":
+        missed = AppointmentMissed(
+            appointment_id=before.appointment_id, contact_ids=contact_ids, by=who, absent_ids=before.absent
+        )
+        return [planned, missed]
+    return [planned]
+
+
 def happened(
     command: TellHappened,
     appointment: Appointment | None,
@@ -493,6 +537,14 @@ def _absent(command: TellMissed, plan: Plan) -> tuple[UUID, ...]:
 def _check_begun(appointment: Appointment, now: datetime) -> None:
     if now < appointment.plan.starts_at:
         raise Refused("it has not begun yet: it can be moved or cancelled")
+
+
+def folded(events: Iterable[Event]) -> Appointment | None:
+    """The appointment that these events tell of; None where they are none."""
+    appointment: Appointment | None = None
+    for event in events:
+        appointment = evolve(appointment, event)
+    return appointment
 
 
 def evolve(appointment: Appointment | None, event: Event) -> Appointment | None:

@@ -1,7 +1,7 @@
 """Business or private: who of the people in a file may be recorded, by plain rules that each say their reason."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from unicodedata import combining, normalize
 
 from domain.imports import Person, Sort
@@ -19,6 +19,7 @@ FREEMAIL = frozenset(
     virginmedia.com vodafone.de wanadoo.fr web.de wp.pl xs4all.nl yandex.ru ymail.com ziggo.nl
     """.split()
 )
+PRIVATE_ENTRY = "calendar:private"
 FREEMAIL_NAMES = frozenset({"gmx", "hotmail", "live", "outlook", "yahoo", "yandex"})
 
 _PRIVATE_CATEGORIES = frozenset(
@@ -71,6 +72,11 @@ def sort_person(person: Person, *, own_names: Collection[str], own_domains: Coll
     return "unsure", "a private address and no other sign" if domains else "no sign of business"
 
 
+def private_entry(people: Iterable[Person]) -> str | None:
+    """Why a row is not recorded, whoever it names: it is marked private itself."""
+    return "marked private in the calendar" if any(PRIVATE_ENTRY in person.signs for person in people) else None
+
+
 def is_freemail(domain: str) -> bool:
     return domain in FREEMAIL or domain.split(".")[0] in FREEMAIL_NAMES
 
@@ -79,7 +85,7 @@ def _private_sign(sign: str) -> str | None:
     kind, _, what = sign.partition(":")
     if kind == "category" and _plain(what).strip() in _PRIVATE_CATEGORIES:
         return f"in the category {what.strip()}"
-    return "their calendar entry is private" if sign == "calendar:private" else None
+    return "their calendar entry is private" if sign == PRIVATE_ENTRY else None
 
 
 def _platforms(person: Person) -> set[str]:

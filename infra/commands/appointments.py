@@ -22,11 +22,11 @@ from domain.appointments import (
     TellMissed,
 )
 from domain.errors import Refused
-from domain.event import Event
 from domain.touchpoints import Reference, TouchpointRecorded
 from infra.commands.decisions import Decision, Done, Known, Question, decide, decide_each
 from infra.commands.touchpoints import sourced_id
 from infra.context import Context
+from infra.database import Connection, queries
 from infra.stored_events import Origin, keyed_id
 from infra.tenants import Tenant
 
@@ -199,17 +199,27 @@ async def cancel_appointment(
 async def withdraw_appointments(
     context: Context, tenant: Tenant, appointment_ids: Sequence[UUID], *, origin: Origin
 ) -> list[Done | Refused]:
-    """Cancel what an import planned, as it is undone. What was answered stays; once more changes nothing."""
+    """Take back what an import said of them, as it is undone; its events have the correlation of `origin`. Once more
+    changes nothing; refused is what somebody else said the last word of."""
+    theirs: dict[str, list[bool]] = {}
+
+    async def look(connection: Connection) -> None:
+        rows = await connection.fetch(queries("appointments").said_by, tenant.tenant_id, streams, origin.correlation)
+        theirs.update((row["stream"], row["theirs"]) for row in rows)
 
     def decision(known: Known) -> Decision:
-        return Decision(appointments.cancel(CancelAppointment(), _state(known), by_source=True))
+        state = _state(known)
+        stream = "" if state is None else appointments.stream_of(state.appointment_id)
+        told = zip((event for event, _ in known.stored), theirs.get(stream, ()), strict=True)
+        return Decision(appointments.take_back(list(told), state))
 
     done: dict[UUID, Done | Refused] = {}
     distinct = list(dict.fromkeys(appointment_ids))
     for start in range(0, len(distinct), AT_ONCE):
         some = distinct[start : start + AT_ONCE]
+        streams = [appointments.stream_of(one) for one in some]
         asked = [_question(one, decision, CancelAppointment(), uuid_utils.uuid7()) for one in some]
-        done |= zip(some, await decide_each(context, tenant, asked, origin=origin), strict=True)
+        done |= zip(some, await decide_each(context, tenant, asked, origin=origin, beforehand=look), strict=True)
     return [done[one] for one in appointment_ids]
 
 
@@ -284,20 +294,13 @@ def _question(
 
 def _touchpoint_stream(known: Known) -> list[str]:
     """The stream of the touchpoint it became or would become."""
-    state = _folded(event for event, _ in known.stored)
+    state = appointments.folded(event for event, _ in known.stored)
     return [] if state is None else [touchpoints.stream_of(state.touchpoint_id)]
 
 
 def _state(known: Known) -> Appointment | None:
-    state = _folded(event for event, _ in known.stored)
+    state = appointments.folded(event for event, _ in known.stored)
     if state is None:
         return None
     touchpoint = known.fold(touchpoints.evolve, of=touchpoints.stream_of(state.touchpoint_id))
     return appointments.with_touchpoint(state, touchpoint)
-
-
-def _folded(events: Iterable[Event]) -> Appointment | None:
-    state: Appointment | None = None
-    for event in events:
-        state = appointments.evolve(state, event)
-    return state

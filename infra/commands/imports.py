@@ -167,6 +167,9 @@ async def restore_touchpoints(
     return await decide_all(context, tenant, questions, origin=origin)
 
 
+TELLING = ("timeline", "referrals", "appointments")
+
+
 class NotSeenYet(Exception):
     """A view that tells who is still needed is behind: later."""
 
@@ -194,17 +197,20 @@ async def remove_contacts(
 
 
 async def _needed(connection: Connection, tenant: Tenant, import_id: UUID, contact_ids: Sequence[UUID]) -> set[UUID]:
-    """Those others speak of: in the contact's own stream, by a merge, in the timeline, or in what that has not seen."""
+    """Those others speak of: in the contact's own stream, by a merge, in the views, or in what these have not seen."""
     sql = queries("imports")
     streams = [contacts.stream_of(who) for who in contact_ids]
     told = await connection.fetch(sql.told_by_others, tenant.tenant_id, streams, str(import_id))
     merged = await connection.fetch(sql.merged_into, tenant.tenant_id, list(contact_ids))
     touched = await connection.fetch(sql.touched, tenant.tenant_id, list(contact_ids))
-    unseen = await connection.fetch(sql.unseen_by_timeline, tenant.tenant_id, str(import_id), MOST_UNSEEN + 1)
+    related = await connection.fetch(sql.related, tenant.tenant_id, list(contact_ids))
+    unseen = await connection.fetch(
+        sql.unseen_by_views, tenant.tenant_id, str(import_id), MOST_UNSEEN + 1, list(TELLING)
+    )
     if len(unseen) > MOST_UNSEEN:
         raise NotSeenYet
     named = {UUID(found.decode()) for row in unseen for found in _ID.findall(row["body"])}
-    return {row["contact_id"] for row in (*told, *merged, *touched)} | (named & set(contact_ids))
+    return {row["contact_id"] for row in (*told, *merged, *touched, *related)} | (named & set(contact_ids))
 
 
 MOST_UNSEEN = 2_000

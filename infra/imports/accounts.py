@@ -55,6 +55,10 @@ def passed(number: int, row: Row, reason: str) -> Account:
     return Account(number, row.line, row.member, "skipped", reason=reason, kept=Kept(row.excerpt))
 
 
+def private(number: int, row: Row, reason: str = "private") -> Account:
+    return Account(number, row.line, row.member, "private", reason=reason)
+
+
 def unusable(number: int, row: Row) -> Account | None:
     """The account of a row its reader could make nothing of, or rightly left out."""
     match row.outcome:

@@ -1,37 +1,65 @@
 """What of a file the log has already: by the ids of its facts, and by whose its identities are."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from domain import appointments, contacts, touchpoints
+from domain.imports import Row, TouchpointRow
+from infra.commands.appointments import appointment_id_of
 from infra.commands.imports import holders_of
 from infra.database import Connection, queries
 from infra.imports.accounts import Account
+from infra.imports.formats import ics
 from infra.imports.job import Job
 from infra.imports.people import Identity, Someone
 from infra.tenants import Tenant
 
 TWICE = "this stands in the file before"
 BY_HAND = "taken back by hand"
+NOT_HELD = "told as missed or called off"
+Told = tuple[str, datetime]
 
 
 class Fact(Struct, frozen=True):
-    """The last word about something. `import_id` said it, where an import did; `undone`: an undo struck it."""
+    """The last word about something, an event of this type. `import_id` said it, where an import did; `undone`: an undo
+    struck it."""
 
+    type: str
     import_id: str | None
-    struck: bool
     undone: bool
+
+    @property
+    def struck(self) -> bool:
+        return self.type == "touchpoint.struck"
 
 
 async def facts_of(connection: Connection, tenant: Tenant, streams: Iterable[str]) -> dict[str, Fact]:
     """By stream; none where nothing was said."""
     rows = await connection.fetch(queries("imports").facts, tenant.tenant_id, list(streams))
-    return {
-        row["stream"]: Fact(row["correlation"], row["type"] == "touchpoint.struck", bool(row["undone"])) for row in rows
-    }
+    return {row["stream"]: Fact(row["type"], row["correlation"], bool(row["undone"])) for row in rows}
+
+
+async def not_held(job: Job, rows: Iterable[Row]) -> set[Told]:
+    """Of past entries of a calendar, those a person told as missed or called off: the calendar tells them as if they
+    had taken place."""
+    told = [one for one in map(entry_of, rows) if one is not None]
+    streams = {appointments.stream_of(appointment_id_of(job.tenant, ics.NAME, one)): one for one, _ in told}
+    if not streams:
+        return set()
+    found = await job.connection.fetch(queries("imports").not_held, job.tenant.tenant_id, list(streams))
+    return {(streams[row["stream"]], row["starts_at"]) for row in found}
+
+
+def entry_of(row: Row) -> Told | None:
+    """The entry's own id and its time, of a past entry of a calendar."""
+    record = row.outcome.record if isinstance(row.outcome, TouchpointRow) else None
+    if record is None or record.source != ics.NAME or record.source_id is None:
+        return None
+    return record.source_id, record.occurred_at.astimezone(UTC)
 
 
 def stream_of(kind: str, fact_id: UUID) -> str:

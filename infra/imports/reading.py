@@ -1,7 +1,7 @@
 """The dry run: every row read and judged as it would be recorded, and whom the file names. Nothing is recorded."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -9,12 +9,13 @@ import msgspec
 
 from domain.errors import Refused
 from domain.imports import AppointmentRow, ContactRow, OwnerCandidate, Reading, Rejected, Row, TouchpointRow
+from domain.privacy import private_entry
 from infra.commands.appointments import appointment_id_of
 from infra.commands.imports import contact_of
 from infra.commands.touchpoints import check_touchpoint
 from infra.database import queries
 from infra.imports import files, formats, people
-from infra.imports.accounts import Account, account, refused, unusable
+from infra.imports.accounts import Account, account, passed, private, refused, unusable
 from infra.imports.job import (
     ROWS_AT_ONCE,
     UNSTARTED,
@@ -28,7 +29,7 @@ from infra.imports.job import (
     tell,
     went_on,
 )
-from infra.imports.known import marked
+from infra.imports.known import NOT_HELD, entry_of, marked, not_held
 from infra.imports.open_files import Reader
 from infra.imports.people import Someone
 
@@ -46,7 +47,8 @@ async def read_on(job: Job) -> None:
             await enter_state(job, "needs_owner", due_in=UNSTARTED)
             return
     rows = await next_rows(job)
-    judged = [_judge(job, number, row) for number, row in rows]
+    off = await not_held(job, (row for _, row in rows))
+    judged = [_judge(job, number, row, off) for number, row in rows]
     accounts = await marked(job, judged)
     await account(job.connection, job.tenant, job.found.import_id, accounts)
     await _note_people(job, [who for _, named in judged for who in named])
@@ -83,13 +85,17 @@ async def next_rows(job: Job) -> list[tuple[int, Row]]:
     return list(enumerate(rows, found.through_row + 1))
 
 
-def _judge(job: Job, number: int, row: Row) -> tuple[Account, list[Someone]]:
+def _judge(job: Job, number: int, row: Row, off: Container[object]) -> tuple[Account, list[Someone]]:
     """What would become of the row by itself, and whom it names."""
     useless = unusable(number, row)
     if useless is not None:
         return useless, []
     try:
         named = [people.someone(job.tenant, person) for person in people.people_of(row)]
+        if reason := private_entry(people.people_of(row)):
+            return private(number, row, reason), named
+        if entry_of(row) in off:
+            return passed(number, row, NOT_HELD), named
         return _proposed(job, number, row, named), named
     except Refused as refusal:
         return refused(number, row, Rejected(refusal.reason, field=refusal.field)), []

@@ -14,6 +14,7 @@ from domain import appointments, touchpoints
 from domain.appointments import PlanAppointment
 from domain.errors import Conflict, Refused
 from domain.imports import AppointmentRow, ContactRow, Outcome, Rejected, Row, Sort, TouchpointRow
+from domain.privacy import private_entry
 from domain.touchpoints import RecordTouchpoint, Reference, TouchpointRestored
 from infra.commands.appointments import plan_appointments
 from infra.commands.decisions import Done
@@ -21,15 +22,16 @@ from infra.commands.imports import Entry, Told, contact_of, holders_of, know_peo
 from infra.commands.touchpoints import Recorded, record_touchpoints, sourced_id
 from infra.database import queries
 from infra.imports import people
-from infra.imports.accounts import Account, account, measure, opened, passed, refused, row_of, unusable, whole
+from infra.imports.accounts import Account, account, measure, opened, passed, private, refused, row_of, unusable, whole
 from infra.imports.job import ROWS_AT_ONCE, Job, end, forget_dry_run, went_on
-from infra.imports.known import BY_HAND, TWICE, Fact, earlier, facts_of
+from infra.imports.known import BY_HAND, NOT_HELD, TWICE, Fact, earlier, entry_of, facts_of, not_held
 from infra.imports.people import Identity, Someone
 from infra.imports.reading import next_rows
 from infra.stored_events import Origin
 
 ELSEWHERE = "one of its identities is another person's"
 OTHERWISE = "recorded before, told otherwise now: what is recorded stays"
+CHANGES = {"appointment.moved": "moved", "appointment.cancelled": "called off"}
 UNSORTED_PERSON = "a person nobody has sorted yet"
 
 
@@ -100,10 +102,14 @@ async def _admitted(job: Job, rows: Sequence[tuple[int, Row]]) -> tuple[list[Acc
     """What needs no recording, with its account; and what is to be recorded, without its private people."""
     done: list[Account] = []
     items: list[Item] = []
+    off = await not_held(job, (row for _, row in rows))
     for number, row in rows:
         useless = unusable(number, row)
         if useless is not None:
             done.append(useless)
+            continue
+        if entry_of(row) in off:
+            done.append(passed(number, row, NOT_HELD))
             continue
         try:
             named = tuple(people.someone(job.tenant, person) for person in people.people_of(row))
@@ -136,10 +142,12 @@ async def _sorts(job: Job, named: Sequence[Someone]) -> dict[UUID, Sort]:
 def _verdict(job: Job, one: Item, sorts: Mapping[UUID, Sort]) -> Account | Item:
     if not one.named:
         return one
+    if reason := private_entry(who.person for who in one.named):
+        return private(one.number, one.row, reason)
     kept = tuple(who for who in one.named if sorts.get(who.person_id, "unsure") != "private")
     ids = tuple(dict.fromkeys(who.person_id for who in kept))
     if not kept:
-        return Account(one.number, one.row.line, one.row.member, "private", reason="private")
+        return private(one.number, one.row)
     if any(sorts.get(who.person_id, "unsure") == "unsure" for who in kept):
         return Account(
             one.number, one.row.line, one.row.member, "waiting", people=ids, reason=UNSORTED_PERSON, kept=whole(one.row)
@@ -317,7 +325,7 @@ async def _plans(job: Job, items: Sequence[Item]) -> Became:
         fact = facts.get(appointments.stream_of(result.appointment_id))
         ours = fact is not None and fact.import_id == str(job.found.import_id)
         outcome: Outcome = "recorded" if result.status != "unchanged" or ours else "known"
-        reason = {"moved": "moved", "cancelled": "called off"}.get(result.status)
+        reason = CHANGES.get(fact.type) if fact is not None and ours else None
         accounts.append(_told(one, outcome, "appointment", result.appointment_id, reason))
     contact_ids = {who for result in results for who in result.contact_ids}
     return Became(accounts, contact_ids, max((result.position or 0 for result in results), default=0))

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from domain.errors import Refused
 from infra.commands.appointments import withdraw_appointments
 from infra.commands.decisions import Done
-from infra.commands.imports import AT_ONCE, NotSeenYet, remove_contacts, strike_imported
+from infra.commands.imports import AT_ONCE, TELLING, NotSeenYet, remove_contacts, strike_imported
 from infra.database import queries
 from infra.imports.accounts import Account, account, measure
 from infra.imports.job import ROWS_AT_ONCE, Job, comes_back, end, went_on
@@ -23,7 +23,7 @@ async def undo_on(job: Job) -> None:
     rows = await job.connection.fetch(queries("imports").recorded_rows, *job.key, job.found.through_row, ROWS_AT_ONCE)
     if rows:
         await _strike(job, rows)
-    elif await _timeline_is_there(job):
+    elif await _views_are_there(job):
         await _look_at_people(job)
     else:
         await comes_back(job, PAUSE)
@@ -37,7 +37,7 @@ async def _strike(job: Job, rows: list[asyncpg.Record]) -> None:
     done += await withdraw_appointments(job.context, job.tenant, [row["fact_id"] for row in planned], origin=origin)
     accounts = [_account(row, result) for row, result in zip([*touched, *planned], done, strict=True)]
     await account(job.connection, job.tenant, import_id, accounts)
-    await went_on(job, rows[-1]["row"], max(one.position for one in done if isinstance(one, Done)))
+    await went_on(job, rows[-1]["row"], max((one.position for one in done if isinstance(one, Done)), default=0))
     measure(accounts)
 
 
@@ -48,9 +48,9 @@ def _account(row: asyncpg.Record, done: Done | Refused) -> Account:
     return told if done.lead is not None else replace(told, reason=BEFORE)
 
 
-async def _timeline_is_there(job: Job) -> bool:
-    """Whether the timeline shows every strike: it tells who is touched by nothing else."""
-    position = await job.connection.fetchval(queries("imports").timeline_position, job.tenant.tenant_id)
+async def _views_are_there(job: Job) -> bool:
+    """Whether the views that tell who is still needed show all that was taken back."""
+    position = await job.connection.fetchval(queries("imports").views_position, job.tenant.tenant_id, list(TELLING))
     return bool(position >= job.found.position)
 
 

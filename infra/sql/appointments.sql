@@ -7,6 +7,11 @@ SELECT appointment_id FROM appointment WHERE tenant_id = $1 AND build = $2 AND t
 SELECT position, stream, type, version, body FROM event
  WHERE tenant_id = $1 AND stream = ANY ($2) AND position <= $3 ORDER BY position;
 
+-- name: said_by
+-- Of each event of these streams, in order, whether it has this correlation.
+SELECT stream, array_agg(convert_from(meta, 'UTF8')::jsonb ->> 'correlation' IS NOT DISTINCT FROM $3 ORDER BY position) AS theirs
+  FROM event WHERE tenant_id = $1 AND stream = ANY ($2) GROUP BY stream;
+
 -- name: store
 INSERT INTO appointment (tenant_id, build, appointment_id, state, starts_at, ends_at, channel, kind, touchpoint_id, source, source_id,
                          by, plan_position, position)
@@ -92,11 +97,6 @@ SELECT a.appointment_id, a.starts_at, a.ends_at, a.channel, a.kind
  WHERE p.tenant_id = $1 AND p.build = live_build('appointments') AND p.contact_id = $2 AND p.planned
    AND a.state = 'planned' AND a.ends_at > $3
  ORDER BY a.starts_at, a.appointment_id LIMIT 1;
-
--- name: not_held
--- Those of these touchpoints whose appointments were missed or cancelled.
-SELECT touchpoint_id FROM appointment
- WHERE tenant_id = $1 AND build = live_build('appointments') AND touchpoint_id = ANY ($2) AND state IN ('missed', 'cancelled');
 
 -- name: soon_met
 -- Who will be met between two instants anyway, and when first.

@@ -127,6 +127,16 @@ SELECT x.stream, e.type, e.position, convert_from(e.meta, 'UTF8')::jsonb ->> 'co
  CROSS JOIN LATERAL (SELECT type, position, meta, body FROM event
                       WHERE tenant_id = $1 AND stream = x.stream ORDER BY position DESC LIMIT 1) e;
 
+-- name: not_held
+-- Those of these appointments of which a person had the last word, that it was missed or called off; and for when it was planned.
+SELECT x.stream, (convert_from(p.body, 'UTF8')::jsonb #>> '{plan,starts_at}')::timestamptz AS starts_at
+  FROM unnest($2::text[]) AS x (stream)
+ CROSS JOIN LATERAL (SELECT type, body FROM event WHERE tenant_id = $1 AND stream = x.stream ORDER BY position DESC LIMIT 1) e
+ CROSS JOIN LATERAL (SELECT body FROM event WHERE tenant_id = $1 AND stream = x.stream AND type IN ('appointment.planned', 'appointment.moved')
+                      ORDER BY position DESC LIMIT 1) p
+ WHERE e.type = 'appointment.missed'
+    OR (e.type = 'appointment.cancelled' AND convert_from(e.body, 'UTF8')::jsonb -> 'by_source' IS DISTINCT FROM 'true');
+
 -- name: note_people
 -- Whom the rows of a batch name, added to those of the batches before.
 INSERT INTO import_person (tenant_id, import_id, person_id, platforms, handles, rows, signs, name_digest, sealed)
@@ -221,10 +231,10 @@ SELECT row, line, member, sealed FROM import_row
  WHERE tenant_id = $1 AND import_id = $2 AND outcome = 'waiting' AND row > $3 ORDER BY row LIMIT $4;
 
 -- name: recorded_rows
--- What an undo takes back: not entries of an address book, whose people are looked at, nor what moved another's plan.
+-- What an undo takes back: not entries of an address book, whose people are looked at.
 SELECT row, line, member, kind, fact_id, people FROM import_row
  WHERE tenant_id = $1 AND import_id = $2 AND outcome = 'recorded' AND row > $3
-   AND kind <> 'contact' AND (kind <> 'appointment' OR reason IS NULL)
+   AND kind <> 'contact'
  ORDER BY row LIMIT $4;
 
 -- name: settle_contacts
@@ -272,18 +282,29 @@ SELECT DISTINCT into_id AS contact_id FROM contact_alias
 SELECT DISTINCT contact_id FROM timeline
  WHERE tenant_id = $1 AND build = live_build('timeline') AND contact_id = ANY ($2) AND struck_at_position IS NULL;
 
--- name: unseen_by_timeline
--- What others said that the timeline does not show yet, or cannot.
+-- name: related
+-- Those of them whom a referral, an introduction or a tie names, or an appointment that this import did not plan, or that
+-- it could not call off.
+SELECT w.contact_id FROM unnest($2::uuid[]) AS w (contact_id)
+ WHERE EXISTS (SELECT FROM referral r WHERE r.tenant_id = $1 AND r.build = live_build('referrals') AND r.referrer_id = w.contact_id AND NOT r.withdrawn)
+    OR EXISTS (SELECT FROM referral r WHERE r.tenant_id = $1 AND r.build = live_build('referrals') AND r.prospect_id = w.contact_id AND NOT r.withdrawn)
+    OR EXISTS (SELECT FROM tie t WHERE t.tenant_id = $1 AND t.build = live_build('referrals') AND t.contact_id = w.contact_id AND NOT t.withdrawn)
+    OR EXISTS (SELECT FROM appointment_person p
+                 JOIN appointment a ON a.tenant_id = p.tenant_id AND a.build = p.build AND a.appointment_id = p.appointment_id
+                WHERE p.tenant_id = $1 AND p.build = live_build('appointments') AND p.contact_id = w.contact_id AND a.state <> 'cancelled');
+
+-- name: unseen_by_views
+-- What others said that one of these views does not show yet, or cannot.
 SELECT e.body FROM event e
- WHERE e.tenant_id = $1 AND e.position > (SELECT position FROM checkpoint WHERE tenant_id = $1 AND process = 'timeline' AND live)
+ WHERE e.tenant_id = $1 AND e.position > (SELECT min(position) FROM checkpoint WHERE tenant_id = $1 AND process = ANY ($4) AND live)
    AND e.type NOT LIKE 'nudge.%' AND convert_from(e.meta, 'UTF8')::jsonb ->> 'correlation' IS DISTINCT FROM $2
 UNION ALL
 SELECT e.body FROM parked_event p JOIN event e ON e.tenant_id = p.tenant_id AND e.position = p.position
- WHERE p.tenant_id = $1 AND p.process = 'timeline' AND convert_from(e.meta, 'UTF8')::jsonb ->> 'correlation' IS DISTINCT FROM $2
+ WHERE p.tenant_id = $1 AND p.process = ANY ($4) AND convert_from(e.meta, 'UTF8')::jsonb ->> 'correlation' IS DISTINCT FROM $2
  LIMIT $3;
 
--- name: timeline_position
-SELECT position FROM checkpoint WHERE tenant_id = $1 AND process = 'timeline' AND live;
+-- name: views_position
+SELECT min(position) FROM checkpoint WHERE tenant_id = $1 AND process = ANY ($2) AND live;
 
 -- name: page
 -- The newest first; $2 and $3 are the last row of the page before.

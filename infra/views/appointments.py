@@ -147,15 +147,6 @@ async def soon_met(connection: Connection, tenant_id: UUID, *, now: datetime, un
     return {row["contact_id"]: row["starts_at"] for row in rows}
 
 
-async def not_held(connection: Connection, tenant_id: UUID, touchpoint_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of these touchpoints, recorded or not, that a person or the source told as missed or cancelled.
-
-    For imports: a calendar tells what is past as if it had taken place.
-    """
-    rows = await connection.fetch(queries("appointments").not_held, tenant_id, list(touchpoint_ids))
-    return {row["touchpoint_id"] for row in rows}
-
-
 async def _views(
     context: Context, tenant: Tenant, connection: Connection, rows: Sequence[asyncpg.Record], now: datetime
 ) -> list[AppointmentView]:

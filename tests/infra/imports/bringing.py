@@ -3,11 +3,12 @@
 import io
 from collections import Counter
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from domain.contacts import IdentityGiven
 from infra import projector
 from infra.context import Context
 from infra.imports import whole
@@ -16,6 +17,7 @@ from infra.imports.whole import Answers
 from infra.stored_events import Origin
 from tests.infra.quiet import NOON, Shop
 
+US = IdentityGiven("email", "shop@bakery.example")
 OWNER = Origin(actor="owner", source="cli")
 HEADER = "kind,when,who,where,direction,note,organisation"
 
@@ -33,6 +35,28 @@ def meetings(count: int, *, people: int = 10, company: str = "Mill Ltd") -> byte
             for n in range(count)
         )
     )
+
+
+def calendar(*entries: tuple[str, datetime, str]) -> bytes:
+    """Meetings of us with somebody, by their UID; one with a `-` before it is cancelled, with a `!` private."""
+    told = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN"]
+    for uid, at, who in entries:
+        told += [
+            "BEGIN:VEVENT",
+            *(["STATUS:CANCELLED"] if uid.startswith("-") else []),
+            *(["CLASS:PRIVATE"] if uid.startswith("!") else []),
+            f"UID:{uid.lstrip('-!')}",
+            f"DTSTAMP:{at:%Y%m%dT%H%M%SZ}",
+            f"DTSTART:{at:%Y%m%dT%H%M%SZ}",
+            f"DTEND:{at + timedelta(hours=1):%Y%m%dT%H%M%SZ}",
+            "SUMMARY:Flour",
+            "LOCATION:Cafe Central",
+            "ORGANIZER:mailto:shop@bakery.example",
+            "ATTENDEE;PARTSTAT=ACCEPTED:mailto:shop@bakery.example",
+            f"ATTENDEE;PARTSTAT=ACCEPTED:mailto:{who}",
+            "END:VEVENT",
+        ]
+    return "\r\n".join([*told, "END:VCALENDAR", ""]).encode()
 
 
 def lines(items: Iterable[dict[str, Any]]) -> bytes:

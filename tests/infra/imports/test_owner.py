@@ -3,18 +3,20 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
+from domain.appointments import CancelAppointment, PlanAppointment, TellMissed
 from domain.contacts import IdentityGiven
 from domain.errors import Invalid, Refused
 from domain.imports import SayOwn
+from domain.touchpoints import Reference
+from infra import commands
 from infra.context import Context
 from infra.imports import desk, whole
 from infra.imports.whole import Answers
 from infra.views import imports
-from tests.infra.imports.bringing import brought, dried, looked, outcomes, undone
-from tests.infra.quiet import Shop
-
-US = IdentityGiven("email", "shop@bakery.example")
+from tests.infra.imports.bringing import US, accounts, brought, calendar, dried, looked, outcomes, undone
+from tests.infra.quiet import ORIGIN, Shop, touch
 
 
 def mailbox(*mails: tuple[str, str]) -> bytes:
@@ -35,26 +37,6 @@ BOX = mailbox(
     ("Ana <ana@mill.example>", "shop@bakery.example"),
     ("shop@bakery.example", "ben@mill.example"),
 )
-
-
-def calendar(*entries: tuple[str, datetime, str]) -> bytes:
-    """Meetings of us with somebody."""
-    told = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN"]
-    for uid, at, who in entries:
-        told += [
-            "BEGIN:VEVENT",
-            f"UID:{uid}",
-            f"DTSTAMP:{at:%Y%m%dT%H%M%SZ}",
-            f"DTSTART:{at:%Y%m%dT%H%M%SZ}",
-            f"DTEND:{at + timedelta(hours=1):%Y%m%dT%H%M%SZ}",
-            "SUMMARY:Flour",
-            "LOCATION:Cafe Central",
-            "ORGANIZER:mailto:shop@bakery.example",
-            "ATTENDEE;PARTSTAT=ACCEPTED:mailto:shop@bakery.example",
-            f"ATTENDEE;PARTSTAT=ACCEPTED:mailto:{who}",
-            "END:VEVENT",
-        ]
-    return "\r\n".join([*told, "END:VCALENDAR", ""]).encode()
 
 
 async def test_who_is_us_is_asked_once_and_remembered(context: Context, shop: Shop, rival: Shop):
@@ -124,3 +106,48 @@ async def test_what_is_to_come_is_an_appointment_and_is_called_off_by_an_undo(
     assert await outcomes(shop, once_more) == {"recorded": 2}
     assert len(await shop.contents("relationship")) == 2
     assert await rival.positions() == []
+
+
+async def test_what_was_missed_or_called_off_is_no_meeting_once_the_calendar_tells_it_as_past(
+    context: Context, shop: Shop, rival: Shop
+):
+    past = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
+    people = {uid: f"{uid}@mill.example" for uid in ("missed", "off", "other-time", "held", "called-off-by-source")}
+    for of in (shop, rival):
+        plans = [
+            PlanAppointment(
+                past, past + timedelta(hours=1), "cafe", (Reference(email=who),), source="ics", source_id=uid
+            )
+            for uid, who in people.items()
+        ]
+        planned = await commands.plan_appointments(of.context, of.tenant, plans, origin=ORIGIN)
+        ids = {uid: one.appointment_id for uid, one in zip(people, planned, strict=True) if one.appointment_id}
+        for uid in ("missed", "other-time") if of is shop else ():
+            await commands.tell_missed(of.context, of.tenant, ids[uid], TellMissed(by="them"), origin=ORIGIN)
+        await commands.cancel_appointment(of.context, of.tenant, ids["off"], CancelAppointment(), origin=ORIGIN)
+    called_off = replace(plans[-1], cancelled=True)
+    await commands.plan_appointments(shop.context, shop.tenant, [called_off], origin=ORIGIN)
+    told = [
+        (uid, past + timedelta(hours=5) if uid == "other-time" else past, who) for uid, who in sorted(people.items())
+    ]
+    dry = await dried(shop, calendar(*told), answers=Answers(own=(US,)))
+    found = await whole.record(context, shop.tenant, dry.import_id, Answers())
+    expected = ["recorded", "recorded", "told as missed or called off", "told as missed or called off", "recorded"]
+    for one in (dry, found):
+        rows = await accounts(shop, one)
+        assert [row["reason"] or row["outcome"] for row in rows] == expected
+    theirs = await brought(rival, calendar(*told), answers=Answers(own=(US,)))
+    assert await outcomes(rival, theirs) == {"recorded": 4, "skipped": 1}
+
+
+async def test_a_private_entry_is_not_recorded_though_it_is_with_somebody_known(context: Context, shop: Shop):
+    past = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
+    await shop.tell(touch("ana"))
+    entries = (("!mine", past, "ana@example.com"), ("!soon", past + timedelta(days=9), "ana@example.com"))
+    content = calendar(*entries, ("ours", past, "ana@example.com"))
+    dry = await dried(shop, content, answers=Answers(own=(US,)))
+    assert await outcomes(shop, dry) == {"private": 2, "recorded": 1}
+    found = await whole.record(context, shop.tenant, dry.import_id, Answers())
+    assert await outcomes(shop, found) == {"private": 2, "recorded": 1}
+    assert {row["reason"] for row in await accounts(shop, found)} == {"marked private in the calendar", None}
+    assert (await shop.types()).count("touchpoint.recorded") == 2

@@ -1,12 +1,18 @@
 """Undo takes back what its import recorded, and nothing else."""
 
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from domain.appointments import CancelAppointment, PlanAppointment
 from domain.contacts import AddContact, IdentityGiven
+from domain.referrals import MakeReferral
+from domain.ties import MakeIntroduction, NoteTie
+from domain.touchpoints import Reference
 from infra import commands
 from infra.context import Context
 from infra.imports import desk, whole
-from tests.infra.imports.bringing import accounts, brought, looked, meetings, outcomes, table, undone
+from infra.imports.whole import Answers
+from tests.infra.imports.bringing import US, accounts, brought, calendar, looked, meetings, outcomes, table, undone
 from tests.infra.quiet import ORIGIN, Shop, touch
 from tests.infra.test_rebuild import rebuild
 
@@ -47,6 +53,77 @@ async def test_people_somebody_else_touched_stay(context: Context, shop: Shop, r
     await looked(context)
     assert await listed(shop) == {"ben@example.com", "ana@example.com", "eve@mill.example"}
     assert await listed(rival) == {"ben@example.com"}
+
+
+async def test_people_a_referral_a_tie_an_introduction_or_an_appointment_names_stay(
+    context: Context, shop: Shop, rival: Shop
+):
+    names = ("giver", "prospect", "one", "two", "three", "four", "booked", "off", "nobody")
+    content = table(*(f"meeting,2025-03-02,{who} <{who}@mill.example>,cafe,,,Mill Ltd" for who in names))
+    found = await brought(shop, content)
+    theirs = await brought(rival, content)
+    of = {who: Reference(email=f"{who}@mill.example") for who in names}
+    starts_at = datetime.now(UTC) + timedelta(days=3)
+    to = shop.context, shop.tenant
+    await commands.make_referral(*to, MakeReferral("received", of["giver"], of["prospect"], "cafe"), origin=ORIGIN)
+    await commands.note_tie(*to, NoteTie((of["one"], of["two"])), origin=ORIGIN)
+    await commands.make_introduction(*to, MakeIntroduction((of["three"], of["four"]), "cafe"), origin=ORIGIN)
+    plans = [PlanAppointment(starts_at, starts_at, "cafe", (of[who],)) for who in ("booked", "off")]
+    _, off = await commands.plan_appointments(*to, plans, origin=ORIGIN)
+    assert off.appointment_id is not None
+    await commands.cancel_appointment(*to, off.appointment_id, CancelAppointment(), origin=ORIGIN)
+    await undone(shop, found)
+    await undone(rival, theirs)
+    await looked(context)
+    stay = {f"{who}@mill.example" for who in ("giver", "prospect", "one", "two", "three", "four", "booked")}
+    assert await listed(shop) == stay
+    assert await listed(rival) == set()
+
+
+async def test_what_an_import_only_moved_or_called_off_is_again_as_it_was(context: Context, shop: Shop):
+    soon = datetime.now(UTC).replace(microsecond=0) + timedelta(days=10)
+    later = soon + timedelta(days=1)
+    who = "ana@mill.example"
+    us = Answers(own=(US,))
+    await brought(shop, calendar(("moved", soon, who), ("off", soon, who)), answers=us)
+    second = await brought(shop, calendar(("moved", later, who), ("-off", soon, who), ("own", soon, who)))
+    assert [row["reason"] for row in await accounts(shop, second)] == ["moved", "called off", None]
+    await looked(context)
+    assert await planned(shop) == {("moved", later), ("own", soon)}
+    second = await undone(shop, second)
+    await looked(context)
+    assert await outcomes(shop, second) == {"undone": 3}
+    assert await planned(shop) == {("moved", soon), ("off", soon)}
+    assert len(await listed(shop)) == 1
+    again = await brought(shop, calendar(("moved", later, who), ("-off", soon, who), ("own", soon, who)))
+    await looked(context)
+    assert await outcomes(shop, again) == {"recorded": 3}
+    assert await planned(shop) == {("moved", later), ("own", soon)}
+
+
+async def test_an_appointment_somebody_changed_since_stays_and_the_report_says_so(context: Context, shop: Shop):
+    soon = datetime.now(UTC).replace(microsecond=0) + timedelta(days=10)
+    later = soon + timedelta(days=1)
+    us = Answers(own=(US,))
+    first = await brought(shop, calendar(("a", soon, "ana@mill.example"), ("b", soon, "ben@mill.example")), answers=us)
+    await brought(shop, calendar(("a", later, "ana@mill.example")))
+    first = await undone(shop, first)
+    await looked(context)
+    assert await outcomes(shop, first) == {"recorded": 1, "undone": 1}
+    assert [row["reason"] for row in await accounts(shop, first)] == [
+        "somebody else changed it since: it stays", None,
+    ]  # fmt: skip
+    assert await planned(shop) == {("a", later)}
+    assert await listed(shop) == {"ana@mill.example"}
+
+
+async def planned(shop: Shop) -> set[tuple[str, datetime]]:
+    """The UIDs of appointments to come, and when."""
+    rows = await shop.rows(
+        """SELECT source_id, starts_at FROM appointment
+            WHERE build = live_build('appointments') AND state = 'planned'"""
+    )
+    return {(row["source_id"].partition("/")[0], row["starts_at"]) for row in rows}
 
 
 async def test_a_removed_person_is_found_again_by_the_same_address(context: Context, shop: Shop):
