@@ -57,13 +57,22 @@ def at(
     state: Strength, last: datetime, now: datetime, *, away: Away = (), weights: Weights = STANDARD
 ) -> Outlook | None:
     """As seen at an instant not before the `last` touch. None before there was any contact day."""
+    silence = silence_of(state, last, now, away=away, weights=weights)
+    if silence is None:
+        return None
+    soon, later = (signs(state, silence, now, within, weights=weights) for within in (SOON, LATER))
+    return None if soon is None or later is None else Outlook(chance(soon), chance(later))
+
+
+def silence_of(
+    state: Strength, last: datetime, now: datetime, *, away: Away = (), weights: Weights = STANDARD
+) -> float | None:
+    """Days by the clock since the last touch of the last contact day, without the days away."""
     days = rhythm.days_of(strength.settled(state, weights).record)
     if days is None:
         return None
     since, today = min(_in_days(last), days.last + 1.0), _in_days(now)
-    silence = max(0.0, today - since - _days_away(since, today, away))
-    soon, later = (signs(state, silence, today, within, weights=weights) for within in (SOON, LATER))
-    return None if soon is None or later is None else Outlook(chance(soon), chance(later))
+    return max(0.0, today - since - _days_away(since, today, away))
 
 
 def _in_days(instant: datetime) -> float:
@@ -90,7 +99,7 @@ def log_odds(signs: Signs, fitted: Fitted = FITTED) -> float:
 def signs(
     state: Strength,
     silence: float,
-    now: float,
+    now: datetime,
     within: float,
     *,
     weights: Weights = STANDARD,
@@ -104,5 +113,5 @@ def signs(
     alpha, beta = rhythm.pace(settled, days, weights, priors=priors)
     in_rhythm = -expm1(-alpha * log1p(within / (beta + silence)))
     expected = min(max(rhythm.alive_after(days, silence, priors=priors) * in_rhythm, LEAST), 1 - LEAST)
-    left = settled.sums.slow * 2.0 ** (-max(0.0, now - settled.through) / weights.half_lives[2])
+    left = settled.sums.slow * 2.0 ** (-max(0.0, _in_days(now) - settled.through) / weights.half_lives[2])
     return Signs(log(expected / (1 - expected)), log(silence + SHORTEST), log1p(left))

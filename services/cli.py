@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from cyclopts import App, CycloptsError, Parameter
@@ -271,6 +271,47 @@ def gatherings(
         from services import office
 
         asyncio.run(office.show_gatherings(configured, tenant=tenant, every=all_, as_json=json))
+
+
+@app.command
+def evaluate(
+    *datasets: str,
+    columns: Annotated[str | None, Parameter(help="Of a file: time,from,to[,kind] in the order it has them.")] = None,
+    epoch: Annotated[datetime | None, Parameter(help="When the time 0 of a file was; else seconds since 1970.")] = None,
+    kind: Annotated[str, Parameter(help="What the contacts of a file are where it has no such column.")] = "email",
+    split: Annotated[Literal["time", "events"] | None, Parameter(help="Cut by time, or by events.")] = None,
+    days: Annotated[float | None, Parameter(help="How far to look ahead; else by the length of the set.")] = None,
+    limit: Annotated[int | None, Parameter(help="Only the first so many contacts.")] = None,
+    sets: Annotated[Path, Parameter(help="Where the sets known by name lie.")] = Path("../shared/data"),
+    json: Annotated[Path | None, Parameter(help="Write all figures there too.")] = None,
+    data: Data = None,
+) -> int:
+    """How well the outlook foretells contact, beside simpler guesses, on sets of contacts or a file of your own."""
+    if not datasets:
+        print(
+            "Name a set (copenhagen, email-Eu-core, CollegeMsg, InVS15, SFHH, sigcomm2009) or a file.", file=sys.stderr
+        )
+        return 2
+    try:
+        from services.evaluation import command
+    except ModuleNotFoundError as absent:
+        print(f"{absent.name} is missing: pip install 'rapport[evaluate]'", file=sys.stderr)
+        return 1
+    asked = command.Asked(
+        datasets=datasets,
+        columns=columns,
+        epoch=epoch,
+        kind=kind,
+        split=split,
+        days=days,
+        limit=limit,
+        folder=sets,
+        json=json,
+    )
+    given = command.read(asked)
+    with running(data) as configured:
+        quietly(configured)
+        return command.run(configured, asked, given)
 
 
 @app.command

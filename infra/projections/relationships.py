@@ -310,6 +310,12 @@ def unpack_rhythm(packed: bytes | None) -> Rhythm | None:
     return None if packed is None else _RHYTHM.decode(packed)
 
 
+async def states(connection: Connection, tenant_id: UUID) -> dict[UUID, Relationship]:
+    """Every relationship's state, from the live build."""
+    rows = await connection.fetch(queries("relationships").all_states, tenant_id)
+    return {row["contact_id"]: _unpacked(row) for row in rows}
+
+
 async def rescore(connection: Connection, tenant_id: UUID, build: int, *, now: datetime) -> int:
     """Bring up to 2,000 stored pictures to the current UTC day; how many they were. The caller holds the checkpoint."""
     day = day_of(now)

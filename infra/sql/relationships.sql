@@ -66,3 +66,6 @@ SELECT w.contact_id FROM unnest($3::uuid[]) AS w (contact_id)
 
 -- name: looked_at
 SELECT live_build('relationships');
+
+-- name: all_states
+SELECT contact_id, strength, facts, last_touch_at FROM relationship WHERE tenant_id = $1 AND build = live_build('relationships');
