@@ -313,7 +313,7 @@ def unpack_rhythm(packed: bytes | None) -> Rhythm | None:
 async def states(connection: Connection, tenant_id: UUID) -> dict[UUID, Relationship]:
     """Every relationship's state, from the live build."""
     rows = await connection.fetch(queries("relationships").all_states, tenant_id)
-    return {row["contact_id"]: _unpacked(row) for row in rows}
+    return {row["contact_id"]: unpack(row) for row in rows}
 
 
 async def rescore(connection: Connection, tenant_id: UUID, build: int, *, now: datetime) -> int:

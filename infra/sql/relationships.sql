@@ -68,4 +68,5 @@ SELECT w.contact_id FROM unnest($3::uuid[]) AS w (contact_id)
 SELECT live_build('relationships');
 
 -- name: all_states
-SELECT contact_id, strength, facts, last_touch_at FROM relationship WHERE tenant_id = $1 AND build = live_build('relationships');
+SELECT contact_id, strength, facts, last_touch_at, strained_at FROM relationship
+ WHERE tenant_id = $1 AND build = live_build('relationships');
