@@ -64,6 +64,7 @@ def told(path: Path) -> dict[str, dict[str, float | None]]:
     return {row["name"]: {name: each["value"] for name, each in row["figures"].items()} for row in one["forecasts"]}
 
 
+@pytest.mark.slow
 async def test_two_people_and_whom_they_know(
     evaluate: Callable[..., int], tmp_path: Path, database: Database, capsys: pytest.CaptureFixture[str]
 ):
