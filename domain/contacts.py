@@ -1,8 +1,8 @@
 """Contacts: the people and organisations a tenant knows, and the facts about them beside the touchpoints."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID, uuid5
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -139,6 +139,13 @@ FACTS = (
 )
 
 
+# What is told of a contact, and of which those merged into it may have a word where it has none.
+WORDS = (
+    "name", "hint", "locality", "relation", "known_since", "how_often", "how_close", "stated_by", "stated_at",
+    "within_reach", "leave_alone", "closed",
+)  # fmt: skip
+
+
 class IdentityGiven(Struct, frozen=True, forbid_unknown_fields=True):
     platform: Annotated[str, Meta(max_length=40)]
     handle: Annotated[str, Meta(max_length=1000)]
@@ -206,6 +213,7 @@ class Contact(Struct, frozen=True):
     leave_alone: bool = False
     closed: Ending | None = None
     removed: bool = False
+    told: frozenset[str] = frozenset()  # of which of these fields there was ever a word, if only that there is nothing
 
 
 def add(command: AddContact, *, contact_id: UUID, identities: Iterable[tuple[str, str]]) -> list[Event]:
@@ -254,6 +262,11 @@ def complete(contact: Contact, *, name: str | None, identities: Iterable[tuple[s
     return [*named, *noted]
 
 
+def united(field: str, people: Sequence[Mapping[str, Any]]) -> Any:
+    """The first word on this of contacts that are one; also that there is nothing, where one was `told` so."""
+    return next((one[field] for one in people if one[field] or field in one["told"]), people[0][field])
+
+
 def remove(contact: Contact | None, *, undo_of: UUID) -> list[Event]:
     """Taken out of lists. Said again of one who is out already it changes nothing: a touchpoint may have brought them
     back, which this stream does not tell."""
@@ -271,11 +284,18 @@ def _naming(command: ChangeContact, contact: Contact) -> list[Event]:
 
 def _placing(command: ChangeContact, contact: Contact) -> list[Event]:
     who, events = contact.contact_id, list[Event]()
-    if command.locality is not UNSET and (place := stripped(command.locality, field="locality")) != contact.locality:
-        events.append(LocalityNoted(contact_id=who, personal=Personal(locality=place)))
-    if command.relation is not UNSET and command.relation != contact.relation:
+    if command.locality is not UNSET:
+        place = stripped(command.locality, field="locality")
+        if not _told(contact, "locality", place):
+            events.append(LocalityNoted(contact_id=who, personal=Personal(locality=place)))
+    if command.relation is not UNSET and not _told(contact, "relation", command.relation):
         events.append(RelationNoted(contact_id=who, relation=command.relation))
     return events
+
+
+def _told(contact: Contact, field: str, value: object) -> bool:
+    """Whether it is so already. That there is nothing is a word too: it stands over that of those merged into it."""
+    return value == getattr(contact, field) and (bool(value) or field in contact.told)
 
 
 def _interests(command: ChangeContact, contact: Contact) -> list[Event]:
@@ -312,7 +332,7 @@ def _standing(command: ChangeContact, contact: Contact) -> list[Event]:
             events.append(stated)
     if command.within_reach is not UNSET and command.within_reach != contact.within_reach:
         events.append(ReachNoted(contact_id=who, within_reach=command.within_reach))
-    if command.leave_alone is not UNSET and command.leave_alone != contact.leave_alone:
+    if command.leave_alone is not UNSET and not _told(contact, "leave_alone", command.leave_alone):
         events.append(LeaveAloneNoted(contact_id=who, leave_alone=command.leave_alone))
     if command.closed is not UNSET and command.closed != contact.closed:
         events.append(RelationshipClosed(contact_id=who, ending=command.closed))
@@ -335,9 +355,9 @@ def evolve(contact: Contact | None, event: Event) -> Contact | None:
         case IdentityNoted(platform=platform, personal=personal):
             return replace(contact, identities=contact.identities | {(platform, personal.handle or "")})
         case LocalityNoted(personal=personal):
-            return replace(contact, locality=personal.locality)
+            return replace(contact, locality=personal.locality, told=contact.told | {"locality"})
         case RelationNoted(relation=relation):
-            return replace(contact, relation=relation)
+            return replace(contact, relation=relation, told=contact.told | {"relation"})
         case InterestNoted(learned_at=learned_at, in_confidence=in_confidence, personal=personal):
             return replace(contact, interests=contact.interests | {(personal.topic or "", learned_at, in_confidence)})
         case RelationshipStated():
@@ -345,7 +365,7 @@ def evolve(contact: Contact | None, event: Event) -> Contact | None:
         case ReachNoted(within_reach=within_reach):
             return replace(contact, within_reach=within_reach)
         case LeaveAloneNoted(leave_alone=leave_alone):
-            return replace(contact, leave_alone=leave_alone)
+            return replace(contact, leave_alone=leave_alone, told=contact.told | {"leave_alone"})
         case RelationshipClosed(ending=ending):
             return replace(contact, closed=ending)
         case _:

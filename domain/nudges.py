@@ -436,13 +436,14 @@ def _because(nudge: Nudge, who: Candidate, policy: Policy, now: datetime) -> Bec
 
 
 def mute(command: MuteNudges, contact: Contact | None, muted: Iterable[NudgeMuted], *, now: datetime) -> list[Event]:
-    """Nothing where it is so already. Raises NotFound, Invalid."""
+    """Nothing where it is so already. That a kind may come is a word too: it stands over a mute of those merged into
+    the contact. Raises NotFound, Invalid."""
     if contact is None:
         raise NotFound("there is no such contact")
     if command.until is not None and not now < command.until <= now + LONGEST_MUTE:
         raise Invalid("mute until a time within the next ten years", field="until")
     until = {event.kind: event.until for event in muted}
-    if until.get(command.kind) == command.until:
+    if command.kind in until and until[command.kind] == command.until:
         return []
     return [NudgeMuted(contact_id=contact.contact_id, kind=command.kind, until=command.until)]
 

@@ -7,6 +7,7 @@ said last.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 import asyncpg
@@ -14,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain import choosing, nudges, policy
+from domain import choosing, contacts, nudges, policy
 from domain.event import Event
 from domain.nudges import Candidate, Handed, Nudge, NudgeSuggested, Surroundings
 from domain.policy import Place
@@ -82,7 +83,7 @@ async def _suggested(
     rows = await connection.fetch(queries("nudges").candidates, around.tenant_id, around.now, list(unthanked))
     usual = await connection.fetchrow(queries("nudges").usual_trend, around.tenant_id) if rows else None
     around = replace(around, usual_trend=usual["usual_trend"], people=usual["people"]) if usual else around
-    return choosing.suggest([_candidate(row, unthanked) for row in rows], past, around)
+    return choosing.suggest(await _candidates(connection, around, rows, unthanked), past, around)
 
 
 def _again_at(around: Surroundings, unthanked: Mapping[UUID, tuple[Handed, ...]]) -> datetime:
@@ -115,25 +116,45 @@ async def _ended(
     left = [nudge for nudge in still_open if nudge.nudge_id not in done]
     ids = [nudge.contact_id for nudge in left]
     rows = await connection.fetch(queries("nudges").known, around.tenant_id, around.now, ids)
-    known = {row["contact_id"]: _candidate(row, unthanked) for row in rows}
+    known = {one.contact_id: one for one in await _candidates(connection, around, rows, unthanked)}
     over = [nudges.expire(nudge, known.get(nudge.contact_id), around.policy, around.now) for nudge in left]
     return said + [event for events in over for event in events]
 
 
 async def _seen_done(connection: Connection, tenant_id: UUID, still_open: Sequence[Nudge]) -> list[nudges.Ended]:
     """The first fitting deed after each open suggestion, whenever it came to be known."""
-    by_contact = {nudge.contact_id: nudge for nudge in still_open}
+    by_contact: dict[UUID, list[Nudge]] = {}
+    for nudge in still_open:  # several, where contacts that had one each were merged
+        by_contact.setdefault(nudge.contact_id, []).append(nudge)
     realms = await network.realms(connection, tenant_id)
-    since = [nudge.suggested_at for nudge in by_contact.values()]
+    since = [min(nudge.suggested_at for nudge in theirs) for theirs in by_contact.values()]
     said: dict[UUID, nudges.Ended] = {}
     for row in await connection.fetch(queries("timeline").touches_since, tenant_id, list(by_contact), since):
-        nudge, touch = by_contact[row["contact_id"]], timeline.touch_of(row)
-        for event in nudges.seen_done(nudge, touch, row["occurred_at"], realm_of(touch.context, realms)):
-            said.setdefault(nudge.nudge_id, event)
+        touch, at = timeline.touch_of(row), row["occurred_at"]
+        for nudge in by_contact[row["contact_id"]]:
+            if at > nudge.suggested_at:
+                for event in nudges.seen_done(nudge, touch, at, realm_of(touch.context, realms)):
+                    said.setdefault(nudge.nudge_id, event)
     return list(said.values())
 
 
-def _candidate(row: asyncpg.Record, unthanked: Mapping[UUID, tuple[Handed, ...]]) -> Candidate:
+async def _candidates(
+    connection: Connection,
+    around: Surroundings,
+    rows: Sequence[asyncpg.Record],
+    unthanked: Mapping[UUID, tuple[Handed, ...]],
+) -> list[Candidate]:
+    """What they do not tell themselves is told by those merged into them."""
+    ids = [row["contact_id"] for row in rows]
+    words = {row["contact_id"]: [dict(row)] for row in rows}
+    for row in await connection.fetch(queries("contacts").merged, around.tenant_id, ids):
+        words[row["standing_id"]].append(dict(row))
+    return [_candidate(row, words[row["contact_id"]], unthanked) for row in rows]
+
+
+def _candidate(
+    row: asyncpg.Record, words: Sequence[Mapping[str, Any]], unthanked: Mapping[UUID, tuple[Handed, ...]]
+) -> Candidate:
     return Candidate(
         contact_id=row["contact_id"],
         score=row["score"],
@@ -142,10 +163,10 @@ def _candidate(row: asyncpg.Record, unthanked: Mapping[UUID, tuple[Handed, ...]]
         received=row["received"],
         online=row["online_points"],
         met_at=row["met_at"],
-        locality=row["locality"],
-        within_reach=row["within_reach"],
-        closed=row["closed"],
-        left_alone=row["leave_alone"],
+        locality=contacts.united("locality", words),
+        within_reach=contacts.united("within_reach", words),
+        closed=row["removed"] or contacts.united("closed", words) is not None,
+        left_alone=contacts.united("leave_alone", words),
         muted=frozenset(row["muted"]),
         strained_at=row["strained_at"],
         shared_contacts=row["shared_contacts"],

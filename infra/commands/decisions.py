@@ -65,7 +65,8 @@ class Question(Struct, frozen=True):
     `people` are checked, looked up and, where nobody knows them, opened by the decision's own append; `fields` says
     where each stands in the command. `beside` names further streams the decision reads; of several decided at once none
     may read what another writes. `id_from` is where the caller named the id. `expected_position` guards an edit made
-    on a stale page.
+    on a stale page. `asked_of` is whom the caller named, where that may come to be another stream: a repeat is told by
+    it.
     """
 
     stream: str
@@ -77,6 +78,7 @@ class Question(Struct, frozen=True):
     beside: Callable[[Known], Iterable[str]] = nothing
     id_from: str = "Idempotency-Key"
     expected_position: int | None = None
+    asked_of: str | None = None
 
 
 class Done(Struct, frozen=True):
@@ -149,7 +151,7 @@ def _asked(question: Question, tenant: Tenant) -> _Asked:
     people = tuple(
         named(reference, tenant, at=at) for reference, at in zip(question.people, question.fields, strict=True)
     )
-    said = [question.stream, type(question.command).__name__, question.command]
+    said = [question.asked_of or question.stream, type(question.command).__name__, question.command]
     return _Asked(question, tenant.keys.fingerprint(CANONICAL.encode(said)), people)
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from domain import contacts, touchpoints
 from domain.errors import Conflict, Refused
 from infra.commands.decisions import Decision, Done, Known, Question, decide_each
-from infra.commands.people import claim_of
+from infra.commands.people import claim_of, holders_of
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
 from infra.stored_events import Origin
@@ -117,14 +117,6 @@ def _question(tenant: Tenant, entry: Entry, contact_id: UUID, holders: dict[Iden
 async def _holders(context: Context, tenant: Tenant, wanted: set[Identity]) -> dict[Identity, UUID]:
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         return await holders_of(connection, tenant, wanted)
-
-
-async def holders_of(connection: Connection, tenant: Tenant, wanted: set[Identity]) -> dict[Identity, UUID]:
-    """Whose these identities are."""
-    digests = {(who[0], tenant.keys.digest(*who)): who for who in wanted}
-    columns = [platform for platform, _ in digests], [digest for _, digest in digests]
-    rows = await connection.fetch(queries("event_log").holders, tenant.tenant_id, *columns)
-    return {digests[row["platform"], row["handle"]]: row["contact_id"] for row in rows}
 
 
 async def decide_all(

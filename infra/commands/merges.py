@@ -11,7 +11,7 @@ from domain.errors import Conflict, NotFound, NotUnderstood, Refused
 from domain.merges import Link, MergeContacts, MergePair, TellApart, UnmergeContact
 from infra.commands.decisions import Decision, Done, Known, Question, decide_each
 from infra.context import Context
-from infra.database import Connection, queries
+from infra.database import Connection, in_tenant, queries
 from infra.stored_events import Origin, keyed_id, subject_keys
 from infra.tenants import Tenant
 
@@ -19,10 +19,10 @@ AT_ONCE = 250  # decisions in one hold of the head: other writers get in between
 
 
 class Merged(Struct, frozen=True):
-    """What became of one pair. `known`: the two were one already. `problem` where it was refused."""
+    """What became of one pair. `duplicate`: the two were one already. `problem` where it was rejected."""
 
     pair: MergePair
-    status: Literal["merged", "known", "refused"]
+    status: Literal["recorded", "duplicate", "rejected"]
     position: int | None = None
     problem: Refused | None = None
 
@@ -45,11 +45,11 @@ class _People:
         rows = await connection.fetch(queries("merges").removed, self._tenant.tenant_id, streams)
         self.removed = {row["contact_id"] for row in rows}
 
-    def check(self, *contact_ids: UUID, fields: Sequence[str]) -> None:
+    def check(self, *contact_ids: UUID, fields: Sequence[str | None]) -> None:
         """Raises NotFound for one that is unknown, another tenant's, or erased."""
         for who, field in zip(contact_ids, fields, strict=True):
             if who not in self._there:
-                raise NotFound(f"there is no contact {who}", field=field)
+                raise NotFound("there is no such contact", field=field)
 
 
 async def links_of(connection: Connection, tenant_id: UUID, contact_ids: Iterable[UUID]) -> dict[UUID, Link]:
@@ -72,6 +72,18 @@ async def links_of(connection: Connection, tenant_id: UUID, contact_ids: Iterabl
     return links
 
 
+async def who_stands(context: Context, tenant: Tenant, contact_id: UUID) -> UUID:
+    """The contact that stands for this one: what is said of the person is said of it. Raises NotUnderstood."""
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        return merges.standing(await links_of(connection, tenant.tenant_id, [contact_id]), contact_id)
+
+
+def check_stands(known: Known) -> None:
+    """Raises Conflict where the contact of this stream was itself merged meanwhile."""
+    if merges.moved({}, ((event, 0) for event, _ in known.stored)):
+        raise Conflict("this contact was merged just now: send it again")
+
+
 async def merge_contacts(
     context: Context,
     tenant: Tenant,
@@ -86,7 +98,7 @@ async def merge_contacts(
 
     def decision(known: Known) -> Decision:
         fields = [f"contact_ids[{n}]" for n in range(len(command.contact_ids))]
-        people.check(contact_id, *command.contact_ids, fields=["id", *fields])
+        people.check(contact_id, *command.contact_ids, fields=[None, *fields])
         said = []
         for who in dict.fromkeys(command.contact_ids):
             said += _merged(MergePair(contact_id, who), people)
@@ -110,7 +122,7 @@ async def merge_pairs(
     for n, pair in enumerate(pairs):
         if first.setdefault(pair.merged_id, n) != n:
             problem = Conflict(f"contact {pair.merged_id} is to be merged by an earlier pair already")
-            results[n] = Merged(pair, "refused", problem=problem)
+            results[n] = Merged(pair, "rejected", problem=problem)
     numbers = sorted(first.values())
     for start in range(0, len(numbers), AT_ONCE):
         some = numbers[start : start + AT_ONCE]
@@ -138,8 +150,8 @@ def _merged(pair: MergePair, people: _People) -> list[merges.ContactMerged]:
 
 def _result(pair: MergePair, done: Done | Refused) -> Merged:
     if isinstance(done, Refused):
-        return Merged(pair, "refused", problem=done)
-    return Merged(pair, "known" if done.lead is None else "merged", done.position)
+        return Merged(pair, "rejected", problem=done)
+    return Merged(pair, "duplicate" if done.duplicate or done.lead is None else "recorded", done.position)
 
 
 async def unmerge_contact(
@@ -158,7 +170,7 @@ async def unmerge_contact(
     people = _People(context, tenant, (contact_id, command.contact_id))
 
     def decision(known: Known) -> Decision:
-        people.check(contact_id, command.contact_id, fields=("id", "contact_id"))
+        people.check(contact_id, command.contact_id, fields=(None, "contact_id"))
         return Decision(merges.unmerge(contact_id, command.contact_id, people.links))
 
     event_id = keyed_id(tenant, f"contacts/{contact_id}/unmerge", idempotency_key)

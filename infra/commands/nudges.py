@@ -11,6 +11,7 @@ from domain.errors import Conflict, NotFound, Refused
 from domain.touchpoints import RecordTouchpoint, Reference
 from infra import metrics
 from infra.commands.decisions import Decision, Done, Known, Question, decide
+from infra.commands.merges import check_stands, who_stands
 from infra.commands.touchpoints import record_touchpoints
 from infra.context import Context
 from infra.database import in_tenant
@@ -97,18 +98,22 @@ async def mute_nudges(
     *,
     origin: Origin,
     idempotency_key: str | None = None,
-) -> Done:
-    """A kind of nudge leaves a contact in peace. Raises NotFound, Invalid."""
+) -> tuple[UUID, Done]:
+    """A kind of nudge leaves a contact in peace: the one that stands for it, whose id it answers. Raises NotFound,
+    Invalid."""
     now = datetime.now(UTC)
+    who = await who_stands(context, tenant, contact_id)
 
     def decision(known: Known) -> Decision:
+        check_stands(known)
         facts = [event for event, _ in known.stored]
         muted = [fact for fact in facts if isinstance(fact, nudges.NudgeMuted)]
         return Decision(nudges.mute(command, contacts.fold(facts), muted, now=now))
 
     event_id = keyed_id(tenant, f"contacts/{contact_id}/mute", idempotency_key)
-    question = Question(contacts.stream_of(contact_id), decision, command, event_id)
-    return await decide(context, tenant, question, origin=origin)
+    stream, asked_of = contacts.stream_of(who), contacts.stream_of(contact_id)
+    question = Question(stream, decision, command, event_id, asked_of=asked_of)
+    return who, await decide(context, tenant, question, origin=origin)
 
 
 async def change_nudge_policy(context: Context, tenant: Tenant, wanted: policy.Policy, *, origin: Origin) -> Done:

@@ -46,6 +46,14 @@ def claim_of(who: Identity, contact_id: UUID, tenant: Tenant) -> Claim:
     return Claim(who[0], tenant.keys.digest(*who), contact_id)
 
 
+async def holders_of(connection: Connection, tenant: Tenant, wanted: Iterable[Identity]) -> dict[Identity, UUID]:
+    """Whose these identities are."""
+    digests = {(who[0], tenant.keys.digest(*who)): who for who in wanted}
+    columns = [platform for platform, _ in digests], [digest for _, digest in digests]
+    rows = await connection.fetch(queries("event_log").holders, tenant.tenant_id, *columns)
+    return {digests[row["platform"], row["handle"]]: row["contact_id"] for row in rows}
+
+
 class Room:
     """The people of one request: known ones by query, proposals shared by all its items."""
 
@@ -72,12 +80,8 @@ class Room:
         self.keys.update(await subject_keys(self._context, self._tenant, connection, ids))
 
     async def _find_holders(self, connection: Connection, asked: set[Identity]) -> None:
-        digests = {(who[0], self._tenant.keys.digest(*who)): who for who in asked}
-        if not digests:
-            return
-        platforms, handles = [platform for platform, _ in digests], [digest for _, digest in digests]
-        rows = await connection.fetch(queries("event_log").holders, self._tenant.tenant_id, platforms, handles)
-        self._holders.update({digests[row["platform"], row["handle"]]: row["contact_id"] for row in rows})
+        if asked:
+            self._holders.update(await holders_of(connection, self._tenant, asked))
 
     def person(self, who: Named, reference: Reference, *, since: datetime, at: str) -> Person:
         """Who it is, or who it will be, known since then. Raises NotFound with the field below `at`."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from domain import appointments, contacts, touchpoints
 from domain.imports import Row, TouchpointRow
 from infra.commands.appointments import appointment_id_of
-from infra.commands.imports import holders_of
+from infra.commands.people import holders_of
 from infra.database import Connection, queries
 from infra.imports.accounts import Account
 from infra.imports.formats import ics

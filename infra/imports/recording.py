@@ -18,7 +18,8 @@ from domain.privacy import private_entry
 from domain.touchpoints import RecordTouchpoint, Reference, TouchpointRestored
 from infra.commands.appointments import plan_appointments
 from infra.commands.decisions import Done
-from infra.commands.imports import Entry, Told, contact_of, holders_of, know_people, restore_touchpoints
+from infra.commands.imports import Entry, Told, contact_of, know_people, restore_touchpoints
+from infra.commands.people import holders_of
 from infra.commands.touchpoints import Recorded, record_touchpoints, sourced_id
 from infra.database import queries
 from infra.imports import people

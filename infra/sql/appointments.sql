@@ -36,7 +36,7 @@ SELECT $1, $2, x.* FROM unnest($3::uuid[], $4::uuid[], $5::smallint[], $6::bool[
 SELECT a.appointment_id, a.state, a.starts_at, a.ends_at, a.channel, a.kind, a.touchpoint_id, a.source, a.source_id, a.by,
        a.position AS version_position, e.position, e.stream, e.event_id, e.type, e.version, e.occurred_at, e.body, e.sealed
   FROM appointment a JOIN event e ON e.tenant_id = a.tenant_id AND e.position = a.plan_position
- WHERE a.tenant_id = $1 AND a.build = live_build('appointments') AND $2::uuid IS NULL
+ WHERE a.tenant_id = $1 AND a.build = live_build('appointments') AND $2::uuid[] IS NULL
    AND CASE WHEN a.state <> 'planned' THEN a.state WHEN a.ends_at > $3::timestamptz THEN 'planned'
             WHEN a.ends_at > $4::timestamptz THEN 'to_confirm' ELSE 'unanswered' END = ANY ($5::text[])
    AND ($6::timestamptz IS NULL OR a.ends_at > $6)
@@ -49,7 +49,7 @@ SELECT a.appointment_id, a.state, a.starts_at, a.ends_at, a.channel, a.kind, a.t
 SELECT a.appointment_id, a.state, a.starts_at, a.ends_at, a.channel, a.kind, a.touchpoint_id, a.source, a.source_id, a.by,
        a.position AS version_position, e.position, e.stream, e.event_id, e.type, e.version, e.occurred_at, e.body, e.sealed
   FROM appointment a JOIN event e ON e.tenant_id = a.tenant_id AND e.position = a.plan_position
- WHERE a.tenant_id = $1 AND a.build = live_build('appointments') AND $2::uuid IS NULL
+ WHERE a.tenant_id = $1 AND a.build = live_build('appointments') AND $2::uuid[] IS NULL
    AND a.state = 'planned' AND a.starts_at > $4::timestamptz - interval '31 days'
    AND CASE WHEN a.ends_at > $3::timestamptz THEN 'planned' WHEN a.ends_at > $4 THEN 'to_confirm' ELSE 'unanswered' END = ANY ($5::text[])
    AND ($6::timestamptz IS NULL OR a.ends_at > $6)
@@ -58,13 +58,13 @@ SELECT a.appointment_id, a.state, a.starts_at, a.ends_at, a.channel, a.kind, a.t
  ORDER BY a.starts_at, a.appointment_id LIMIT $10;
 
 -- name: page_of_contact
--- As `page`, of those planned or held with one contact.
+-- As `page`, of those planned or held with one of contacts that are one.
 SELECT a.appointment_id, a.state, a.starts_at, a.ends_at, a.channel, a.kind, a.touchpoint_id, a.source, a.source_id, a.by,
        a.position AS version_position, e.position, e.stream, e.event_id, e.type, e.version, e.occurred_at, e.body, e.sealed
-  FROM appointment_person p
-  JOIN appointment a ON a.tenant_id = p.tenant_id AND a.build = p.build AND a.appointment_id = p.appointment_id
-  JOIN event e ON e.tenant_id = a.tenant_id AND e.position = a.plan_position
- WHERE p.tenant_id = $1 AND p.build = live_build('appointments') AND p.contact_id = $2
+  FROM appointment a JOIN event e ON e.tenant_id = a.tenant_id AND e.position = a.plan_position
+ WHERE a.tenant_id = $1 AND a.build = live_build('appointments')
+   AND a.appointment_id IN (SELECT p.appointment_id FROM appointment_person p
+                             WHERE p.tenant_id = $1 AND p.build = live_build('appointments') AND p.contact_id = ANY ($2::uuid[]))
    AND CASE WHEN a.state <> 'planned' THEN a.state WHEN a.ends_at > $3::timestamptz THEN 'planned'
             WHEN a.ends_at > $4::timestamptz THEN 'to_confirm' ELSE 'unanswered' END = ANY ($5::text[])
    AND ($6::timestamptz IS NULL OR a.ends_at > $6)
@@ -79,30 +79,25 @@ SELECT a.appointment_id, a.state, a.starts_at, a.ends_at, a.channel, a.kind, a.t
  WHERE a.tenant_id = $1 AND a.build = live_build('appointments') AND a.appointment_id = $2;
 
 -- name: people
--- With the name, else the first handle, of each.
-SELECT p.appointment_id, p.contact_id, p.came, coalesce(c.name,
-       (SELECT i.handle FROM contact_identity i
-         WHERE i.tenant_id = p.tenant_id AND i.build = live_build('contacts') AND i.contact_id = p.contact_id
-         ORDER BY i.position, i.platform, i.handle LIMIT 1)) AS name
-  FROM appointment_person p
-  LEFT JOIN contact c ON c.tenant_id = p.tenant_id AND c.build = live_build('contacts') AND c.contact_id = p.contact_id
- WHERE p.tenant_id = $1 AND p.build = live_build('appointments') AND p.appointment_id = ANY ($2)
- ORDER BY p.appointment_id, p.place;
+-- As who stands for them: somebody planned as two contacts that are one comes once.
+SELECT appointment_id, standing(contact_id) AS contact_id, bool_or(came) AS came FROM appointment_person
+ WHERE tenant_id = $1 AND build = live_build('appointments') AND appointment_id = ANY ($2)
+ GROUP BY appointment_id, standing(contact_id) ORDER BY appointment_id, min(place);
 
 -- name: next_with
--- The next appointment with one contact that has not ended at $3.
+-- The next appointment with one of contacts that are one that has not ended at $3.
 SELECT a.appointment_id, a.starts_at, a.ends_at, a.channel, a.kind
   FROM appointment_person p
   JOIN appointment a ON a.tenant_id = p.tenant_id AND a.build = p.build AND a.appointment_id = p.appointment_id
- WHERE p.tenant_id = $1 AND p.build = live_build('appointments') AND p.contact_id = $2 AND p.planned
+ WHERE p.tenant_id = $1 AND p.build = live_build('appointments') AND p.contact_id = ANY ($2) AND p.planned
    AND a.state = 'planned' AND a.ends_at > $3
  ORDER BY a.starts_at, a.appointment_id LIMIT 1;
 
 -- name: soon_met
 -- Who will be met between two instants anyway, and when first.
-SELECT p.contact_id, min(a.starts_at) AS starts_at
+SELECT standing(p.contact_id) AS contact_id, min(a.starts_at) AS starts_at
   FROM appointment a
   JOIN appointment_person p ON p.tenant_id = a.tenant_id AND p.build = a.build AND p.appointment_id = a.appointment_id
  WHERE a.tenant_id = $1 AND a.build = live_build('appointments') AND a.state = 'planned' AND p.planned
    AND a.starts_at > $2 AND a.starts_at < $3
- GROUP BY p.contact_id;
+ GROUP BY standing(p.contact_id);

@@ -29,14 +29,10 @@ SELECT half, count(*) AS contacts FROM relationship WHERE tenant_id = $1 AND bui
 
 -- name: strongest_of_halves
 -- The strongest of each half.
-SELECT x.half, r.contact_id, c.name, r.score, r.stage, r.met_at, r.last_touch_at,
-       (SELECT i.handle FROM contact_identity i
-         WHERE i.tenant_id = $1 AND i.build = live_build('contacts') AND i.contact_id = r.contact_id
-         ORDER BY i.position, i.platform, i.handle LIMIT 1) AS handle
+SELECT x.half, r.contact_id, r.score, r.stage, r.met_at, r.last_touch_at
   FROM unnest(ARRAY['online_only', 'in_person_only', 'both', 'named_only']) AS x (half)
  CROSS JOIN LATERAL (
        SELECT * FROM relationship r
         WHERE r.tenant_id = $1 AND r.build = live_build('relationships') AND r.half = x.half
         ORDER BY r.score DESC, r.contact_id LIMIT $2) r
-  LEFT JOIN contact c ON c.tenant_id = $1 AND c.build = live_build('contacts') AND c.contact_id = r.contact_id
  ORDER BY x.half, r.score DESC, r.contact_id;

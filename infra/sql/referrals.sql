@@ -38,8 +38,8 @@ SELECT * FROM referral
  WHERE tenant_id = $1 AND build = live_build('referrals') AND withdrawn = $2
    AND ($3::text IS NULL OR direction = $3)
    AND ($4::text IS NULL OR status = $4)
-   AND ($5::uuid IS NULL OR referrer_id = $5)
-   AND ($6::uuid IS NULL OR prospect_id = $6)
+   AND ($5::uuid[] IS NULL OR referrer_id = ANY ($5))
+   AND ($6::uuid[] IS NULL OR prospect_id = ANY ($6))
    AND ($7::bool IS NULL OR (direction = 'received' AND thanked_at IS NULL) = $7)
    AND ($8::timestamptz IS NULL OR made_at >= $8)
    AND ($10::timestamptz IS NULL OR (made_at, referral_id) < ($10, $11::uuid))
@@ -50,52 +50,57 @@ SELECT * FROM referral WHERE tenant_id = $1 AND build = live_build('referrals') 
 
 -- name: received
 -- All that chains are made of, the oldest first.
-SELECT referral_id, referrer_id, prospect_id, status, made_at, decided_at, value, currency, thanked_at, contacted_at,
-       heat FROM referral
+SELECT referral_id, standing(referrer_id) AS referrer_id, standing(prospect_id) AS prospect_id, status, made_at, decided_at, value, currency,
+       thanked_at, contacted_at, heat
+  FROM referral
  WHERE tenant_id = $1 AND build = live_build('referrals') AND direction = 'received' AND NOT withdrawn
  ORDER BY made_at, referral_id;
 
 -- name: of_contact
--- What a contact referred to us, and we to them.
+-- What contacts that are one referred to us, and we to them.
 SELECT direction, count(*) AS referrals, count(*) FILTER (WHERE status = 'won') AS won, sum(value) AS value, max(currency) AS currency
   FROM referral
- WHERE tenant_id = $1 AND build = live_build('referrals') AND referrer_id = $2 AND NOT withdrawn GROUP BY direction;
+ WHERE tenant_id = $1 AND build = live_build('referrals') AND referrer_id = ANY ($2) AND NOT withdrawn GROUP BY direction;
 
 -- name: referred_by
--- Who handed the contact over to us.
+-- Who handed contacts that are one over to us.
 SELECT referral_id, referrer_id, status, made_at FROM referral
- WHERE tenant_id = $1 AND build = live_build('referrals') AND prospect_id = $2 AND direction = 'received' AND NOT withdrawn
+ WHERE tenant_id = $1 AND build = live_build('referrals') AND prospect_id = ANY ($2) AND direction = 'received' AND NOT withdrawn
  ORDER BY made_at, referral_id LIMIT 20;
 
 -- name: vouches
 -- Public recommendations: theirs of us, and ours of them.
-SELECT direction <> 'out' AS received, count(*) AS vouches, max(occurred_at) AS last_at FROM timeline
- WHERE tenant_id = $1 AND build = live_build('timeline') AND contact_id = $2 AND kind = 'vouch' AND struck_at_position IS NULL
+SELECT direction <> 'out' AS received, count(DISTINCT touchpoint_id) AS vouches, max(occurred_at) AS last_at FROM timeline
+ WHERE tenant_id = $1 AND build = live_build('timeline') AND contact_id = ANY ($2) AND kind = 'vouch' AND struck_at_position IS NULL
  GROUP BY received;
 
 -- name: ties
--- Whom a contact knows: as told, by introductions, by referrals, and seen together in touchpoints of no more than a dozen.
+-- Whom contacts that are one know: as told, by introductions, by referrals, and seen together in touchpoints of no more than a
+-- dozen. Those known stand as who stands for them.
 WITH known AS (
   SELECT other_id, min(noted_at) FILTER (WHERE touchpoint_id IS NULL) AS told_at,
          min(noted_at) FILTER (WHERE touchpoint_id IS NOT NULL) AS introduced_at, NULL::timestamptz AS referred_at,
-         0::bigint AS together, NULL::timestamptz AS last_together_at
-    FROM tie WHERE tenant_id = $1 AND build = live_build('referrals') AND contact_id = $2 AND NOT withdrawn GROUP BY other_id
+         NULL::uuid AS touchpoint_id, NULL::timestamptz AS together_at
+    FROM tie WHERE tenant_id = $1 AND build = live_build('referrals') AND contact_id = ANY ($2) AND NOT withdrawn GROUP BY other_id
    UNION ALL
-  SELECT prospect_id, NULL, NULL, min(made_at), 0, NULL
-    FROM referral WHERE tenant_id = $1 AND build = live_build('referrals') AND referrer_id = $2 AND NOT withdrawn GROUP BY prospect_id
+  SELECT prospect_id, NULL, NULL, min(made_at), NULL, NULL
+    FROM referral WHERE tenant_id = $1 AND build = live_build('referrals') AND referrer_id = ANY ($2) AND NOT withdrawn GROUP BY prospect_id
    UNION ALL
-  SELECT referrer_id, NULL, NULL, min(made_at), 0, NULL
-    FROM referral WHERE tenant_id = $1 AND build = live_build('referrals') AND prospect_id = $2 AND NOT withdrawn GROUP BY referrer_id
+  SELECT referrer_id, NULL, NULL, min(made_at), NULL, NULL
+    FROM referral WHERE tenant_id = $1 AND build = live_build('referrals') AND prospect_id = ANY ($2) AND NOT withdrawn GROUP BY referrer_id
    UNION ALL
-  SELECT other.contact_id, NULL, NULL, NULL, count(*), max(other.occurred_at)
+  SELECT other.contact_id, NULL, NULL, NULL, other.touchpoint_id, other.occurred_at
     FROM timeline mine JOIN timeline other ON other.tenant_id = mine.tenant_id AND other.build = mine.build
                                          AND other.touchpoint_id = mine.touchpoint_id AND other.people > 1
-   WHERE mine.tenant_id = $1 AND mine.build = live_build('timeline') AND mine.contact_id = $2 AND mine.people BETWEEN 2 AND 12
-     AND mine.struck_at_position IS NULL AND other.contact_id <> $2
-   GROUP BY other.contact_id)
+   WHERE mine.tenant_id = $1 AND mine.build = live_build('timeline') AND mine.contact_id = ANY ($2) AND mine.people BETWEEN 2 AND 12
+     AND mine.struck_at_position IS NULL AND other.contact_id <> ALL ($2)),
+     standing AS (
+  SELECT coalesce(a.standing_id, k.other_id) AS other_id, k.told_at, k.introduced_at, k.referred_at, k.touchpoint_id, k.together_at
+    FROM known k LEFT JOIN contact_alias a ON a.tenant_id = $1 AND a.build = live_build('contacts') AND a.contact_id = k.other_id
+   WHERE k.other_id <> ALL ($2))
 SELECT other_id, min(told_at) AS told_at, min(introduced_at) AS introduced_at, min(referred_at) AS referred_at,
-       sum(together)::bigint AS together, max(last_together_at) AS last_together_at
-  FROM known WHERE $3::uuid IS NULL OR other_id > $3
+       count(DISTINCT touchpoint_id) AS together, max(together_at) AS last_together_at
+  FROM standing WHERE $3::uuid IS NULL OR other_id > $3
  GROUP BY other_id ORDER BY other_id LIMIT $4;
 
 

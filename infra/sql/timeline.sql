@@ -63,19 +63,26 @@ SELECT contact_id, touchpoint_id, position, occurred_at, kind, channel, directio
  ORDER BY occurred_at, touchpoint_id;
 
 -- name: touches_since
--- Unstruck touches of these contacts, each after its own instant; the arrays run side by side.
-SELECT t.contact_id, t.touchpoint_id, t.occurred_at, t.kind, t.channel, t.direction, t.act, t.depth, t.minutes, t.audience, t.people,
+-- Unstruck touches of these contacts and of all that are one with them, each after its own instant; the arrays run side by side.
+SELECT x.contact_id, t.touchpoint_id, t.occurred_at, t.kind, t.channel, t.direction, t.act, t.depth, t.minutes, t.audience, t.people,
        t.automated, t.bulk
   FROM unnest($2::uuid[], $3::timestamptz[]) AS x (contact_id, since)
-  JOIN timeline t ON t.tenant_id = $1 AND t.build = live_build('timeline') AND t.contact_id = x.contact_id AND t.occurred_at > x.since
+  JOIN timeline t ON t.tenant_id = $1 AND t.build = live_build('timeline') AND t.contact_id = ANY (everybody(x.contact_id))
+                 AND t.occurred_at > x.since
  WHERE t.struck_at_position IS NULL
  ORDER BY t.occurred_at, t.touchpoint_id;
 
 -- name: page
--- The newest first; $3 and $4 are the last row of the page before. The sealed note lies in the log.
-SELECT t.touchpoint_id, t.position, t.occurred_at, t.kind, t.channel, t.direction, t.act, t.about, t.minutes, t.depth, t.audience,
-       t.people, t.automated, t.bulk, t.topics, t.struck_at_position, e.recorded_at, e.type, e.version, e.body, e.sealed, e.stream, e.event_id
-  FROM timeline t JOIN event e ON e.tenant_id = t.tenant_id AND e.position = t.position
- WHERE t.tenant_id = $1 AND t.build = live_build('timeline') AND t.contact_id = $2
-   AND ($3::timestamptz IS NULL OR (t.occurred_at, t.touchpoint_id) < ($3, $4::uuid))
- ORDER BY t.occurred_at DESC, t.touchpoint_id DESC LIMIT $5;
+-- Of contacts that are one, each touchpoint once. The newest first; $3 and $4 are the last row of the page before. The sealed
+-- note lies in the log.
+SELECT t.touchpoint_id, t.position, t.occurred_at, t.bulk, t.struck_at_position, e.recorded_at, e.type, e.version, e.body, e.sealed, e.stream, e.event_id
+  FROM (SELECT DISTINCT ON (one.occurred_at, one.touchpoint_id) one.*
+          FROM unnest($2::uuid[]) AS who (contact_id)
+         CROSS JOIN LATERAL (
+               SELECT touchpoint_id, position, occurred_at, bulk, struck_at_position FROM timeline
+                WHERE tenant_id = $1 AND build = live_build('timeline') AND contact_id = who.contact_id
+                  AND ($3::timestamptz IS NULL OR (occurred_at, touchpoint_id) < ($3, $4::uuid))
+                ORDER BY occurred_at DESC, touchpoint_id DESC LIMIT $5) AS one
+         ORDER BY one.occurred_at DESC, one.touchpoint_id DESC LIMIT $5) AS t
+  JOIN event e ON e.tenant_id = $1 AND e.position = t.position
+ ORDER BY t.occurred_at DESC, t.touchpoint_id DESC;

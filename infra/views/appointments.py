@@ -14,10 +14,12 @@ from domain.appointments import ASKED, AppointmentKind, Party, Shown
 from domain.errors import NotFound
 from infra.context import Context
 from infra.database import Connection, queries, reading
+from infra.projections import merges
 from infra.stored_events import decoded
 from infra.tenants import Tenant
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
+from infra.views.referrals import Person, names
 
 States = Literal["open", "planned", "to_confirm", "unanswered", "happened", "missed", "cancelled", "all"]
 Answer = Literal["happened", "missed", "cancel"]
@@ -106,8 +108,10 @@ async def page(
     position = await reached(context, tenant, READS, after)
     now = datetime.now(UTC)
     async with reading(context.pool, tenant.tenant_id) as connection:
+        who = which.contact_id
+        group = None if who is None else await merges.everybody(connection, tenant.tenant_id, who)
         rows = await connection.fetch(
-            getattr(queries("appointments"), _statement(which)), tenant.tenant_id, which.contact_id, now, now - ASKED,
+            getattr(queries("appointments"), _statement(which)), tenant.tenant_id, group, now, now - ASKED,
             STATES.get(which.state, [which.state]), which.since, which.until, *keys, limit + 1,
         )  # fmt: skip
         shown, last = cut(rows, limit)
@@ -134,10 +138,10 @@ async def one(context: Context, tenant: Tenant, appointment_id: UUID, *, after: 
 
 
 async def next_with(
-    connection: Connection, tenant_id: UUID, contact_id: UUID, *, now: datetime
+    connection: Connection, tenant_id: UUID, group: list[UUID], *, now: datetime
 ) -> NextAppointment | None:
-    """The next one planned with this contact that has not ended; None where none is."""
-    row = await connection.fetchrow(queries("appointments").next_with, tenant_id, contact_id, now)
+    """The next one planned with one of contacts that are one that has not ended; None where none is."""
+    row = await connection.fetchrow(queries("appointments").next_with, tenant_id, group, now)
     return None if row is None else NextAppointment(*row.values())
 
 
@@ -151,8 +155,11 @@ async def _views(
     context: Context, tenant: Tenant, connection: Connection, rows: Sequence[asyncpg.Record], now: datetime
 ) -> list[AppointmentView]:
     people: dict[UUID, list[Attendee]] = {row["appointment_id"]: [] for row in rows}
-    for person in await connection.fetch(queries("appointments").people, tenant.tenant_id, list(people)):
-        attendee = Attendee(person["contact_id"], person["name"], person["came"])
+    found = await connection.fetch(queries("appointments").people, tenant.tenant_id, list(people))
+    known = await names(connection, tenant.tenant_id, {person["contact_id"] for person in found})
+    for person in found:
+        who = known.get(person["contact_id"], Person(person["contact_id"], None))
+        attendee = Attendee(who.id, who.name, person["came"])
         people[person["appointment_id"]].append(attendee)
     zone = ZoneInfo(tenant.time_zone)
     return [

@@ -1,13 +1,15 @@
 """Contacts: the list with its filters, one contact, its timeline."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal, cast
+from typing import Any, Literal, cast
 from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from domain import contacts
 from domain.contacts import Close, Ending, Often, Relation, Within
 from domain.errors import NotFound
 from domain.policy import NudgeKind
@@ -17,6 +19,7 @@ from domain.strength import STAGES
 from domain.touchpoints import About, Act, Direction, Kind, TouchpointRecorded
 from infra.context import Context
 from infra.database import Connection, queries, reading
+from infra.projections import merges
 from infra.projections.nudges import policy_of
 from infra.projections.relationships import away_of, unpack_rhythm
 from infra.stored_events import decoded
@@ -89,10 +92,20 @@ class ContactRow(Struct, frozen=True, kw_only=True):
     strained_until: Instant | None
 
 
+class MergedContact(Struct, frozen=True):
+    """A contact that is one with the one that stands for it, by its own name or first identity, and what it was merged
+    into: that one, or another of those it stands for."""
+
+    id: UUID
+    name: str | None
+    into_id: UUID
+
+
 class ContactView(ContactRow, frozen=True, kw_only=True):
     """One contact. `version` is the position of its last fact: sent back as If-Match it guards a change.
 
-    `leave_alone`: no nudge is about them. `muted`: no nudge of this kind, until then.
+    Asked by the id of a `merged` contact, this is the one that stands for it. `leave_alone`: no nudge is about them.
+    `muted`: no nudge of this kind, until then.
     """
 
     referrals: ContactReferrals
@@ -103,6 +116,7 @@ class ContactView(ContactRow, frozen=True, kw_only=True):
     next_appointment: NextAppointment | None
     leave_alone: bool
     muted: list[Mute]
+    merged: list[MergedContact]
     version: int
     position: int
 
@@ -173,8 +187,12 @@ async def page(
             limit + 1, *keys, which.strained, now - STRAIN,
         )  # fmt: skip
         shown, last = cut(rows, limit)
-        known = await identities(connection, tenant.tenant_id, [row["contact_id"] for row in shown])
-    items = [_row(row, known.get(row["contact_id"], []), now) for row in shown]
+        ids = [row["contact_id"] for row in shown]
+        known = await identities(connection, tenant.tenant_id, ids)
+        merged = await _merged(connection, tenant.tenant_id, ids)
+    items = [
+        _row(_united(row, merged.get(row["contact_id"], [])), known.get(row["contact_id"], []), now) for row in shown
+    ]
     return Page(items, None if last is None else cursor(_sort_key(sort, last), last["contact_id"]), position)
 
 
@@ -223,13 +241,28 @@ def _sort_key(sort: Sort, row: asyncpg.Record) -> object:
 
 
 async def identities(connection: Connection, tenant_id: UUID, contact_ids: list[UUID]) -> dict[UUID, list[Identity]]:
+    """Of standing contacts: their own, then those of whom they stand for."""
     found: dict[UUID, list[Identity]] = {}
     for row in await connection.fetch(queries("contacts").identities, tenant_id, contact_ids):
         found.setdefault(row["contact_id"], []).append(Identity(row["platform"], row["handle"]))
     return found
 
 
-def _row(row: asyncpg.Record, known: list[Identity], now: datetime) -> ContactRow:
+async def _merged(connection: Connection, tenant_id: UUID, contact_ids: list[UUID]) -> dict[UUID, list[asyncpg.Record]]:
+    """By standing contact, what was told of those merged into it."""
+    found: dict[UUID, list[asyncpg.Record]] = {}
+    for row in await connection.fetch(queries("contacts").merged, tenant_id, contact_ids):
+        found.setdefault(row["standing_id"], []).append(row)
+    return found
+
+
+def _united(row: asyncpg.Record, merged: Sequence[asyncpg.Record]) -> Mapping[str, Any]:
+    """The row with what it does not tell itself from those merged into it, in their order."""
+    own, people = dict(row), [dict(row), *map(dict, merged)]
+    return own | {field: contacts.united(field, people) for field in contacts.WORDS if merged and field in own}
+
+
+def _row(row: Mapping[str, Any], known: list[Identity], now: datetime) -> ContactRow:
     return ContactRow(
         id=row["contact_id"],
         name=row["name"],
@@ -268,16 +301,20 @@ async def one(
     position = await reached(context, tenant, (*READS, *referrals.READS, "appointments", "nudges"), after, seen)
     now = now_of(seen)
     async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
-        row = await connection.fetchrow(queries("contacts").one, tenant.tenant_id, contact_id)
-        if row is None:
+        group = await merges.everybody(connection, tenant.tenant_id, contact_id)
+        own = await connection.fetchrow(queries("contacts").one, tenant.tenant_id, group[0])
+        if own is None:
             raise NotFound("there is no such contact")
-        known = await identities(connection, tenant.tenant_id, [contact_id])
-        interests = await connection.fetch(queries("contacts").interests, tenant.tenant_id, contact_id)
-        referred, vouches = await referrals.of_contact(connection, tenant.tenant_id, contact_id)
-        meeting = await appointments.next_with(connection, tenant.tenant_id, contact_id, now=now)
-        mutes = await connection.fetch(queries("nudges").mutes, tenant.tenant_id, contact_id, now)
+        merged = (await _merged(connection, tenant.tenant_id, group[:1])).get(group[0], [])
+        known = await identities(connection, tenant.tenant_id, group[:1])
+        called = await _handles(connection, tenant.tenant_id, [one["contact_id"] for one in merged])
+        interests = await connection.fetch(queries("contacts").interests, tenant.tenant_id, group)
+        referred, vouches = await referrals.of_contact(connection, tenant.tenant_id, group)
+        meeting = await appointments.next_with(connection, tenant.tenant_id, group, now=now)
+        mutes = await connection.fetch(queries("nudges").mutes, tenant.tenant_id, group, now)
+    row = _united(own, merged)
     return ContactView(
-        **asdict(_row(row, known.get(contact_id, []), now)),
+        **asdict(_row(row, known.get(group[0], []), now)),
         referrals=referred,
         vouches=vouches,
         interests=[Interest(i["topic"], i["learned_at"] or None, i["in_confidence"], i["noted_at"]) for i in interests],
@@ -286,12 +323,22 @@ async def one(
         next_appointment=meeting,
         leave_alone=row["leave_alone"],
         muted=[Mute(mute["kind"], mute["until"]) for mute in mutes],
+        merged=[
+            MergedContact(one["contact_id"], one["name"] or called.get(one["contact_id"]), one["into_id"])
+            for one in merged
+        ],
         version=row["stream_position"],
         position=position,
     )
 
 
-def _statement(row: asyncpg.Record) -> Statement | None:
+async def _handles(connection: Connection, tenant_id: UUID, contact_ids: list[UUID]) -> dict[UUID, str]:
+    """The first identity of each of these contacts, merged or not."""
+    rows = await connection.fetch(queries("contacts").handles, tenant_id, contact_ids)
+    return {row["contact_id"]: row["handle"] for row in rows}
+
+
+def _statement(row: Mapping[str, Any]) -> Statement | None:
     if row["stated_at"] is None:
         return None
     return Statement(row["known_since"], row["how_often"], row["how_close"], row["stated_by"], row["stated_at"])
@@ -306,13 +353,17 @@ async def timeline(
     given_cursor: str | None = None,
     after: int | None = None,
 ) -> Page[Moment]:
-    """A contact's touchpoints, the newest first, struck ones among them. Raises NotFound, Invalid, Behind."""
+    """A contact's touchpoints, with those of whom it stands for, each once; the newest first, struck ones among them.
+
+    Raises NotFound, Invalid, Behind.
+    """
     keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
     position = await reached(context, tenant, ("contacts", "timeline"), after)
     async with reading(context.pool, tenant.tenant_id) as connection:
-        if not await connection.fetchval(queries("contacts").exists, tenant.tenant_id, contact_id):
+        group = await merges.everybody(connection, tenant.tenant_id, contact_id)
+        if not await connection.fetchval(queries("contacts").exists, tenant.tenant_id, group[0]):
             raise NotFound("there is no such contact")
-        rows = await connection.fetch(queries("timeline").page, tenant.tenant_id, contact_id, *keys, limit + 1)
+        rows = await connection.fetch(queries("timeline").page, tenant.tenant_id, group, *keys, limit + 1)
         shown, last = cut(rows, limit)
         items = [
             _moment(row, cast(TouchpointRecorded, fact))

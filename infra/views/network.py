@@ -13,6 +13,7 @@ from infra.viewpoints import Viewpoint, build_of
 from infra.views.contacts import Stage, stage_of
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
+from infra.views.referrals import Person, names
 
 READS = ("contacts", "relationships", "network")
 
@@ -77,10 +78,11 @@ async def whole(
             row["half"]: row["contacts"] for row in await connection.fetch(queries("network").halves, tenant.tenant_id)
         }
         strongest = await connection.fetch(queries("network").strongest_of_halves, tenant.tenant_id, limit)
+        people = await names(connection, tenant.tenant_id, [row["contact_id"] for row in strongest])
         channels = await connection.fetch(queries("network").channels, tenant.tenant_id, None, 1_000)
 
     def half(name: str) -> HalfView:
-        return HalfView(counts.get(name, 0), [_known(row) for row in strongest if row["half"] == name])
+        return HalfView(counts.get(name, 0), [_known(row, people) for row in strongest if row["half"] == name])
 
     return NetworkView(
         online_only=half("online_only"),
@@ -92,10 +94,11 @@ async def whole(
     )
 
 
-def _known(row: asyncpg.Record) -> Known:
+def _known(row: asyncpg.Record, people: dict[UUID, Person]) -> Known:
+    who = people.get(row["contact_id"], Person(row["contact_id"], None))
     return Known(
-        row["contact_id"],
-        row["name"] or row["handle"],
+        who.id,
+        who.name,
         row["score"],
         stage_of(row["stage"]),
         row["met_at"],

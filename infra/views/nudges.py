@@ -1,6 +1,6 @@
 """Nudges as people read them: what to do, why now, the numbers behind it, the facts it rests on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
@@ -19,6 +19,7 @@ from infra.projections.nudges import past_of, policy_of
 from infra.tenants import Tenant
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
+from infra.views.referrals import Person, names
 
 States = Literal["open", "suggested", "accepted", "snoozed", "dismissed", "done", "expired", "all"]
 READS = ("nudges", "contacts", "timeline", "network", "referrals")
@@ -74,6 +75,7 @@ class Told(Struct, frozen=True):
     """What a reason is told from: how the contact is called, the values, and where they are known, the last time they
     were in touch and the referral it is about. `days` have gone by since it was suggested."""
 
+    contact: Person
     name: str
     numbers: Numbers
     days: int
@@ -137,25 +139,24 @@ async def _told(
     }
     about = [row["referral_id"] for row in rows if row["referral_id"]]
     handed = {one["referral_id"]: one for one in await connection.fetch(sql.handed, tenant.tenant_id, about)}
-    names = await _names(connection, tenant, [one["prospect_id"] for one in handed.values()])
+    people = [row["contact_id"] for row in rows] + [one["prospect_id"] for one in handed.values()]
+    known = await names(connection, tenant.tenant_id, people)
     told = {}
     for row in rows:
         referral = handed.get(row["referral_id"])
+        prospect = known.get(referral["prospect_id"]) if referral else None
+        contact = known.get(row["contact_id"], Person(row["contact_id"], None))
         told[row["nudge_id"]] = Told(
-            name=row["name"] or row["handle"] or "this contact",
+            contact=contact,
+            name=contact.name or "this contact",
             numbers=msgspec.json.decode(row["numbers"], type=Numbers),
             days=(now - row["suggested_at"]).days if row["state"] in OPEN else 0,
             last=last.get((row["contact_id"], next(iter(row["touchpoint_ids"]), None))),
             handed=referral,
-            prospect=(referral and names.get(referral["prospect_id"])) or "somebody",
+            prospect=(prospect and prospect.name) or "somebody",
             time_zone=tenant.time_zone,
         )
     return told
-
-
-async def _names(connection: Connection, tenant: Tenant, contact_ids: list[UUID]) -> Mapping[UUID, str | None]:
-    rows = await connection.fetch(queries("contacts").names, tenant.tenant_id, contact_ids)
-    return {row["contact_id"]: row["name"] for row in rows}
 
 
 def _view(row: asyncpg.Record, told: Told) -> NudgeView:
@@ -165,8 +166,8 @@ def _view(row: asyncpg.Record, told: Told) -> NudgeView:
         kind=kind,
         state=row["state"],
         priority=row["priority"],
-        contact_id=row["contact_id"],
-        contact_name=row["name"] or row["handle"],
+        contact_id=told.contact.id,
+        contact_name=told.contact.name,
         title=TITLES[kind],
         reason=REASONS[kind](told),
         why=WHYS[kind](told) + _besides(told),

@@ -18,6 +18,7 @@ from domain.money import total
 from domain.referrals import Direction, Fact, Outcome, Status, fact_of, fold
 from infra.context import Context
 from infra.database import Connection, queries, reading
+from infra.projections import merges
 from infra.stored_events import read_stream
 from infra.tenants import Tenant
 from infra.viewpoints import Viewpoint, build_of, now_of
@@ -219,9 +220,13 @@ async def page(
     keys = keys_of(given_cursor, tuple[datetime, UUID]) or (None, None)
     position = await reached(context, tenant, READS, after, seen)
     async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
+        referrer, prospect = [
+            None if who is None else await merges.everybody(connection, tenant.tenant_id, who)
+            for who in (which.referrer, which.prospect)
+        ]
         rows = await connection.fetch(
             queries("referrals").page, tenant.tenant_id, which.withdrawn, which.direction, which.status,
-            which.referrer, which.prospect, which.unthanked, which.since, limit + 1, *keys,
+            referrer, prospect, which.unthanked, which.since, limit + 1, *keys,
         )  # fmt: skip
         shown, last = cut(rows, limit)
         known = await names(connection, tenant.tenant_id, _people(shown))
@@ -235,9 +240,9 @@ def _people(rows: Iterable[asyncpg.Record]) -> set[UUID]:
 
 
 async def names(connection: Connection, tenant_id: UUID, contact_ids: Iterable[UUID]) -> dict[UUID, Person]:
-    """What these contacts are called; nobody who is not known."""
+    """Who stands for these contacts, and what they are called; nobody who is not known."""
     rows = await connection.fetch(queries("contacts").names, tenant_id, list(contact_ids))
-    return {row["contact_id"]: Person(row["contact_id"], row["name"]) for row in rows}
+    return {row["contact_id"]: Person(row["standing_id"], row["name"]) for row in rows}
 
 
 def _row(row: asyncpg.Record, known: dict[UUID, Person], now: datetime) -> ReferralRow:
@@ -319,6 +324,8 @@ async def tree(
     now = now_of(seen)
     async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
         rows = await connection.fetch(queries("referrals").received, tenant.tenant_id)
+        if root is not None:
+            [root, *_] = await merges.everybody(connection, tenant.tenant_id, root)
     links = [link_of(row) for row in rows]
     found = await asyncio.to_thread(chains.chains, links)  # of thousands it takes a while, and others are to be served
     members = _below(found.members, root)
@@ -407,13 +414,15 @@ def _thanks(links: Sequence[Link], now: datetime) -> Thanks:
     return Thanks(thanked, len(links) - thanked, estimates.wait(waits).median)
 
 
-async def of_contact(connection: Connection, tenant_id: UUID, contact_id: UUID) -> tuple[ContactReferrals, VouchesView]:
-    """What a contact's page shows of referrals and public recommendations."""
+async def of_contact(
+    connection: Connection, tenant_id: UUID, group: list[UUID]
+) -> tuple[ContactReferrals, VouchesView]:
+    """What the page of contacts that are one shows of referrals and public recommendations."""
     sql = queries("referrals")
-    counted = {row["direction"]: row for row in await connection.fetch(sql.of_contact, tenant_id, contact_id)}
-    brought = await connection.fetch(sql.referred_by, tenant_id, contact_id)
+    counted = {row["direction"]: row for row in await connection.fetch(sql.of_contact, tenant_id, group)}
+    brought = await connection.fetch(sql.referred_by, tenant_id, group)
     known = await names(connection, tenant_id, {row["referrer_id"] for row in brought})
-    vouches = {row["received"]: row for row in await connection.fetch(sql.vouches, tenant_id, contact_id)}
+    vouches = {row["received"]: row for row in await connection.fetch(sql.vouches, tenant_id, group)}
     referred_by = [
         ReferredBy(row["referral_id"], _person(row["referrer_id"], known), row["status"], row["made_at"])
         for row in brought

@@ -7,6 +7,7 @@ from msgspec import Struct
 from domain.errors import NotFound
 from infra.context import Context
 from infra.database import queries, reading
+from infra.projections import merges
 from infra.tenants import Tenant
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
@@ -40,9 +41,10 @@ async def page(
     [last_id] = keys_of(given_cursor, tuple[UUID]) or (None,)
     position = await reached(context, tenant, READS, after)
     async with reading(context.pool, tenant.tenant_id) as connection:
-        if not await connection.fetchval(queries("contacts").exists, tenant.tenant_id, contact_id):
+        group = await merges.everybody(connection, tenant.tenant_id, contact_id)
+        if not await connection.fetchval(queries("contacts").exists, tenant.tenant_id, group[0]):
             raise NotFound("there is no such contact")
-        rows = await connection.fetch(queries("referrals").ties, tenant.tenant_id, contact_id, last_id, limit + 1)
+        rows = await connection.fetch(queries("referrals").ties, tenant.tenant_id, group, last_id, limit + 1)
         shown, last = cut(rows, limit)
         known = await names(connection, tenant.tenant_id, (row["other_id"] for row in shown))
     items = [

@@ -30,6 +30,7 @@ from services.api.guests import TEMPLATES, GuestController
 from services.api.health import HealthController
 from services.api.imports import ImportController
 from services.api.inbox import InboxController
+from services.api.merges import MergeController
 from services.api.model import ModelController
 from services.api.network import NetworkController
 from services.api.nudges import NudgeController, PolicyController
@@ -59,6 +60,7 @@ def create_app(configured: Settings | None = None) -> Litestar:
         route_handlers=[
             TouchpointController,
             ContactController,
+            MergeController,
             AppointmentController,
             GatheringController,
             ChannelController,

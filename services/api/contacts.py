@@ -120,7 +120,11 @@ class ContactController(Controller):
         at: At = None,
         true_at: TrueAt = None,
     ) -> Response[ContactView]:
-        """With identities, interests, and what the owner told. Its `version` is the ETag: send it back as If-Match."""
+        """With identities, interests, and what the owner told. Its `version` is the ETag: send it back as If-Match.
+
+        By the id of a merged contact it answers the one that stands for it: the `id` is another then, and `merged` has
+        the one asked for. Of what both were told, the standing one's word stands.
+        """
         seen = await looking(context, tenant, at, true_at)
         found = await contacts.one(context, tenant, contact_id, after=after, seen=seen)
         return Response(found, headers={"ETag": f'"{found.version}"'})
@@ -136,12 +140,15 @@ class ContactController(Controller):
         idempotency_key: IdempotencyKey = None,
         if_match: IfMatch = None,
     ) -> ContactReceipt:
-        """Fields left out stay; identities and interests add. `If-Match: <version>` refuses a stale edit with 412."""
-        done = await commands.change_contact(
+        """Fields left out stay; identities and interests add. `If-Match: <version>` refuses a stale edit with 412.
+
+        Said of a merged contact, it is said of the one that stands for it, whose id is in the answer.
+        """
+        who, done = await commands.change_contact(
             context, tenant, contact_id, data, origin=origin, idempotency_key=idempotency_key,
             expected_position=expected_version(if_match),
         )  # fmt: skip
-        return ContactReceipt(contact_id, done.position)
+        return ContactReceipt(who, done.position)
 
     @post("/{contact_id:uuid}/mute", status_code=200, operation_id="mute_nudges", summary="Mute a kind of nudge")
     async def mute(
@@ -154,10 +161,10 @@ class ContactController(Controller):
         idempotency_key: IdempotencyKey = None,
     ) -> ContactReceipt:
         """No nudge of this kind about this contact `until` then, within ten years; `null` lets it come again."""
-        done = await commands.mute_nudges(
+        who, done = await commands.mute_nudges(
             context, tenant, contact_id, data, origin=origin, idempotency_key=idempotency_key
         )
-        return ContactReceipt(contact_id, done.position)
+        return ContactReceipt(who, done.position)
 
     @get("/{contact_id:uuid}/timeline", operation_id="show_timeline", summary="A contact's touchpoints")
     async def timeline(

@@ -32,6 +32,11 @@ POST = {
     "topics": ["sourdough"],
 }
 
+# Contacts: the tests put in ids of their own.
+ANA = "01990000-0000-7000-8000-00000000000a"
+OTHER_ANA = "01990000-0000-7000-8000-00000000000b"
+MERGED_ANA = "01990000-0000-7000-8000-00000000000c"
+
 BODIES: dict[str, object] = {
     "record_touchpoints": MEETING,
     "strike_touchpoint": {"why": "it was another Ana"},
@@ -44,6 +49,10 @@ BODIES: dict[str, object] = {
         "stated": {"known_since": "2019-04-01", "how_often": "monthly", "how_close": "familiar", "by": "the owner"},
     },
     "change_contact": {"relation": "partner", "within_reach": "yes"},
+    "merge_contacts": {"contact_ids": [OTHER_ANA]},
+    "merge_pairs": {"pairs": [{"contact_id": ANA, "merged_id": OTHER_ANA}]},
+    "unmerge_contact": {"contact_id": MERGED_ANA},
+    "tell_apart": {"contact_ids": [ANA, OTHER_ANA]},
     "describe_channel": {
         "slug": "chamber",
         "name": "Chamber of Commerce",

@@ -32,10 +32,12 @@ from litestar.types import Empty
 from litestar.typing import FieldDefinition
 from msgspec import Meta
 
+from domain.merges import TellApart
 from domain.referrals import MakeReferral
 from domain.ties import MakeIntroduction, NoteTie
 from domain.touchpoints import RecordTouchpoint
 from services.api import examples, webhook_types
+from services.api.merges import MergeResults
 from services.api.parameters import parameters_of
 from services.api.problems import JSON_PROBLEM, Problem
 from services.api.requests import JSON
@@ -245,12 +247,12 @@ def _complete_answers(one: Described, schemas: Schemas) -> None:
         return
     for status in _statuses(one):
         responses[str(status)] = Reference(ref=f"#/components/responses/{PROBLEMS[status][0]}")
-    if one.answers is Results:
-        responses["422"] = _nothing_recorded(schemas)
+    if one.answers in (Results, MergeResults):
+        responses["422"] = _nothing_recorded(schemas[one.answers], schemas)
 
 
 # Bodies that name people, who may not be there.
-NAMING_PEOPLE = (MakeReferral, MakeIntroduction, NoteTie)
+NAMING_PEOPLE = (MakeReferral, MakeIntroduction, NoteTie, TellApart)
 
 
 def _statuses(one: Described) -> Iterator[int]:
@@ -270,11 +272,11 @@ def _problem(description: str, schemas: Schemas) -> OpenAPIResponse:
     return OpenAPIResponse(description=description, content={JSON_PROBLEM: OpenAPIMediaType(schema=schemas[Problem])})
 
 
-def _nothing_recorded(schemas: Schemas) -> OpenAPIResponse:
+def _nothing_recorded(results: Schema, schemas: Schemas) -> OpenAPIResponse:
     return OpenAPIResponse(
         description="No item was recorded or known: the results say why. A problem where it is none or too many.",
         content={
-            JSON: OpenAPIMediaType(schema=schemas[Results]),
+            JSON: OpenAPIMediaType(schema=results),
             JSON_PROBLEM: OpenAPIMediaType(schema=schemas[Problem]),
         },
     )

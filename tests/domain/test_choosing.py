@@ -429,7 +429,9 @@ def test_muting_is_a_fact_once_and_ends():
     fact = NudgeMuted(contact_id=ANA, kind="meet_in_person", until=until)
     assert nudges.mute(MuteNudges("meet_in_person", until), ana, [], now=NOW) == [fact]
     assert nudges.mute(MuteNudges("meet_in_person", until), ana, [fact], now=NOW) == []
-    assert nudges.mute(MuteNudges("keep_the_rhythm", None), ana, [fact], now=NOW) == []
+    may_come = NudgeMuted(contact_id=ANA, kind="keep_the_rhythm", until=None)
+    assert nudges.mute(MuteNudges("keep_the_rhythm", None), ana, [fact], now=NOW) == [may_come]
+    assert nudges.mute(MuteNudges("keep_the_rhythm", None), ana, [fact, may_come], now=NOW) == []
     [again] = nudges.mute(MuteNudges("meet_in_person", None), ana, [fact], now=NOW)
     assert again == NudgeMuted(contact_id=ANA, kind="meet_in_person")
     assert nudges.mute(MuteNudges("meet_in_person", until), ana, [fact, again], now=NOW) == [fact]

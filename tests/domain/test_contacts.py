@@ -117,7 +117,13 @@ def test_locality_and_relation_can_be_taken_away():
         LocalityNoted(contact_id=ANA),
         RelationNoted(contact_id=ANA, relation=None),
     ]
-    assert changed(known(), locality=None, relation=None) == []
+
+
+def test_that_there_is_nothing_is_a_word_too_and_said_once():
+    """It stands over what those merged into the contact were told."""
+    nothing = [LocalityNoted(contact_id=ANA), RelationNoted(contact_id=ANA, relation=None)]
+    assert changed(known(), locality=None, relation=None) == nothing
+    assert changed(known(*nothing), locality=None, relation=None) == []
 
 
 def test_what_is_left_out_stays():

@@ -178,7 +178,7 @@ async def test_no_function_is_for_everybody(catalogue: Connection):
 async def test_the_application_may_call_the_doors_and_what_policies_and_queries_need(catalogue: Connection):
     query = """SELECT proname FROM pg_proc p WHERE pronamespace = 'rapport'::regnamespace
                AND has_function_privilege('rapport_app', p.oid, 'EXECUTE')"""
-    assert await names(catalogue, query) == sorted([*DOORS, "current_tenant", "live_build"])
+    assert await names(catalogue, query) == sorted([*DOORS, "current_tenant", "everybody", "live_build", "standing"])
 
 
 async def test_no_role_stands_above_the_walls(catalogue: Connection):

@@ -220,10 +220,10 @@ async def test_thousands_are_merged_in_one_call_and_each_has_its_result(context:
         MergePair(people[5], people[5]),
     ]
     done = await commands.merge_pairs(context, shop.tenant, [*pairs, *odd], origin=ORIGIN)
-    assert [one.status for one in done] == ["merged"] * 300 + ["refused"] * 4
+    assert [one.status for one in done] == ["recorded"] * 300 + ["rejected"] * 4
     assert [type(one.problem) for one in done[300:]] == [NotFound, Conflict, Conflict, Conflict]
     again = await commands.merge_pairs(context, shop.tenant, pairs, origin=ORIGIN)
-    assert {one.status for one in again} == {"known"}
+    assert {one.status for one in again} == {"duplicate"}
     await work(context)
     assert {row["touchpoints"] for row in (await relationships(shop)).values()} == {2}
     assert len(await relationships(shop)) == 300

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from services.api.examples import BODIES
+from services.api.examples import ANA, BODIES, MERGED_ANA, OTHER_ANA
 from tests.road import Business, Road
-from tests.services.api.told import FRIDAYS, REFERRAL, ago, appointment, one_of_each, touchpoint
+from tests.services.api.told import FRIDAYS, MERGED_TOO, REFERRAL, ago, appointment, filled, one_of_each, touchpoint
 
 BEN, ZOE = {"email": "ben@example.com"}, {"name": "Zoe"}
 # For each POST: a body, and another one.
@@ -16,6 +16,13 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "record_touchpoints": (touchpoint(), touchpoint(minutes=5)),
     "strike_touchpoint": ({"why": "another Ana"}, {"why": "another Ben"}),
     "add_contact": ({"name": "Ana"}, {"name": "Ben"}),
+    "merge_contacts": ({"contact_ids": [OTHER_ANA]}, {"contact_ids": [OTHER_ANA, MERGED_ANA]}),
+    "merge_pairs": (
+        {"pairs": [{"contact_id": ANA, "merged_id": OTHER_ANA}]},
+        {"pairs": [{"contact_id": OTHER_ANA, "merged_id": ANA}]},
+    ),
+    "unmerge_contact": ({"contact_id": MERGED_ANA}, {"contact_id": MERGED_TOO}),
+    "tell_apart": ({"contact_ids": [ANA, OTHER_ANA]}, {"contact_ids": [MERGED_ANA, OTHER_ANA]}),
     "describe_channel": ({"slug": "club", "name": "Club"}, {"slug": "club", "name": "The Club"}),
     "mute_nudges": (
         {"kind": "keep_the_rhythm", "until": ago(-5)},
@@ -63,7 +70,7 @@ BODILESS = (
     "drop_webhook_message",
 )  # fmt: skip
 # Each item is judged by itself: the status of an answer none of whose items was taken.
-BY_ITEM = {"record_touchpoints": 422, "note_attendance": 200}
+BY_ITEM = {"record_touchpoints": 422, "merge_pairs": 422, "note_attendance": 200}
 
 ASKING = ("preview_model",)  # changes nothing
 
@@ -77,10 +84,11 @@ def posts(road: Road) -> dict[str, str]:
     }
 
 
-async def paths(road: Road, business: Business) -> dict[str, str]:
-    """The same with ids of things that are there."""
+async def asked(road: Road, business: Business, operation: str, body: tuple[Any, Any]) -> tuple[str, Any, Any]:
+    """Its path and both bodies, with ids of things that are there."""
     known = await one_of_each(business)
-    return {operation: path.format(**known) for operation, path in posts(road).items()}
+    one, other = (filled(each, known) for each in body)
+    return posts(road)[operation].format(**known), one, other
 
 
 def outcome(answer: httpx.Response) -> Any:
@@ -114,28 +122,29 @@ def body(operation: str) -> tuple[Any, Any]:
 async def test_the_same_again_is_answered_the_same_and_done_once(
     road: Road, bakery: Business, florist: Business, operation: str, body: tuple[Any, Any]
 ):
-    path, elsewhere = (await paths(road, bakery))[operation], (await paths(road, florist))[operation]
+    path, told, _ = await asked(road, bakery, operation, body)
+    elsewhere, _, other = await asked(road, florist, operation, body)
     key = {"Idempotency-Key": "a key"}
-    first = outcome(await bakery.post(path, body[0], **key))
+    first = outcome(await bakery.post(path, told, **key))
     await bakery.settled()
     written = (await bakery.get("/v1/events", limit=1000))["position"]
-    again = outcome(await bakery.post(path, body[0], **key))
+    again = outcome(await bakery.post(path, told, **key))
     await bakery.settled()
     assert again == first
     assert (await bakery.get("/v1/events", limit=1000))["position"] == written
-    assert outcome(await florist.post(elsewhere, body[1], **key))
+    assert outcome(await florist.post(elsewhere, other, **key))
 
 
 @pytest.mark.parametrize("operation", list(PAIRS))
 async def test_other_content_under_the_same_key_is_a_conflict(
     road: Road, bakery: Business, operation: str, body: tuple[Any, Any]
 ):
-    path = (await paths(road, bakery))[operation]
+    path, told, other = await asked(road, bakery, operation, body)
     key = {"Idempotency-Key": "a key"}
-    outcome(await bakery.post(path, body[0], **key))
+    outcome(await bakery.post(path, told, **key))
     await bakery.settled()
     written = (await bakery.get("/v1/events", limit=1000))["position"]
-    answer = await bakery.post(path, body[1], **key)
+    answer = await bakery.post(path, other, **key)
     problem = answer.json()["results"][0]["problem"] if operation in BY_ITEM else answer.json()
     assert answer.status_code == BY_ITEM.get(operation, 409), answer.text
     assert (problem["type"], problem["field"]) == ("urn:rapport:problem:conflict", "Idempotency-Key")
@@ -145,9 +154,9 @@ async def test_other_content_under_the_same_key_is_a_conflict(
 
 @pytest.mark.parametrize("operation", PAIRS)
 async def test_twenty_at_once_are_done_once(road: Road, bakery: Business, operation: str, body: tuple[Any, Any]):
-    path = (await paths(road, bakery))[operation]
+    path, told, _ = await asked(road, bakery, operation, body)
     before = (await bakery.get("/v1/events", limit=1000))["position"]
-    answers = await asyncio.gather(*(bakery.post(path, body[0], **{"Idempotency-Key": "a key"}) for _ in range(20)))
+    answers = await asyncio.gather(*(bakery.post(path, told, **{"Idempotency-Key": "a key"}) for _ in range(20)))
     outcomes = [outcome(answer) for answer in answers]
     assert outcomes == [outcomes[0]] * 20
     await bakery.settled()

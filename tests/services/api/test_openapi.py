@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 from services.api.app import create_app
 from services.api.examples import BODIES
 from tests.road import MASTER_KEY, Business, Road, Settings
-from tests.services.api.told import ago, one_of_each
+from tests.services.api.told import ago, filled, one_of_each
 
 CHECKS = [
     not_a_server_error,
@@ -78,6 +78,10 @@ def test_every_route_of_the_issue_is_there():
         ("POST", "/v1/contacts"),
         ("GET", "/v1/contacts/{contact_id}"),
         ("PATCH", "/v1/contacts/{contact_id}"),
+        ("POST", "/v1/contacts/{contact_id}/merge"),
+        ("POST", "/v1/contacts/merges"),
+        ("POST", "/v1/contacts/{contact_id}/unmerge"),
+        ("POST", "/v1/contacts/not-the-same"),
         ("GET", "/v1/contacts/{contact_id}/timeline"),
         ("GET", "/v1/contacts/{contact_id}/strength"),
         ("GET", "/v1/contacts/{contact_id}/strength/history"),
@@ -190,7 +194,7 @@ LISTS = {
     "/v1/gatherings", "/v1/gatherings/{gathering_id}/occurrences", "/v1/gatherings/{gathering_id}/guests",
     "/v1/gatherings/{gathering_id}/attendance",
 }  # fmt: skip
-NAMING_PEOPLE = {"make_referral", "make_introduction", "note_tie"}
+NAMING_PEOPLE = {"make_referral", "make_introduction", "note_tie", "tell_apart"}
 
 
 def test_reads_take_after_and_lists_take_cursor_and_limit():
@@ -212,7 +216,7 @@ def test_every_operation_says_what_can_go_wrong(name: str):
     expected |= {"409", "410", "413", "415"} if "requestBody" in operation else set()
     expected |= {"409"} if method == "post" else set()
     expected |= {"412"} if "If-Match" in {one["name"] for one in operation.get("parameters", [])} else set()
-    expected |= {"422"} if name == "record_touchpoints" else set()
+    expected |= {"422"} if name in ("record_touchpoints", "merge_pairs") else set()
     assert {status for status in operation["responses"] if status >= "400"} == expected
     for status in expected - {"422"}:
         named = operation["responses"][status]["$ref"].rpartition("/")[2]
@@ -275,6 +279,7 @@ async def test_every_example_is_taken(bakery: Business, known: dict[str, str], n
             body = example["value"]
             if name in ("snooze_nudge", "mute_nudges"):
                 body = body | {"until": ago(-5)}
+            body = filled(body, known)
             sent = {"content": body} if isinstance(body, str) else {"json": body}
             answer = await bakery.client.request(
                 method, path.format(**known), headers={"Content-Type": media_type}, **sent

@@ -1,9 +1,11 @@
 """Touchpoints as callers tell them, for the tests of the API."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from services.api import examples
 from tests.road import Business
 
 REFERRAL = {
@@ -19,6 +21,7 @@ FRIDAYS = {
     "starts_at": "2026-05-08T17:00:00-07:00",
     "time_zone": "America/Los_Angeles",
 }
+MERGED_TOO = "01990000-0000-7000-8000-00000000000d"  # stands in bodies for another merged contact
 NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
@@ -53,8 +56,10 @@ async def one_of_each(business: Business) -> dict[str, str]:
     results = await business.tell(*friendship("ben@example.com", name="Ben"))
     await business.settled()
     [nudge] = (await business.get("/v1/nudges"))["items"]
+    [contact_id] = results[0]["contact_ids"]
     return {
-        "contact_id": results[0]["contact_ids"][0],
+        "contact_id": contact_id,
+        **await _duplicates(business, contact_id),
         "touchpoint_id": results[0]["event_id"],
         "nudge_id": nudge["id"],
         "referral_id": await _referral(business),
@@ -64,6 +69,29 @@ async def one_of_each(business: Business) -> dict[str, str]:
         **await _webhooks(business),
         **await _inbound(business),
     }
+
+
+async def _duplicates(business: Business, contact_id: str) -> dict[str, str]:
+    """Others who are the same person, two of them merged."""
+    added = [await business.post("/v1/contacts", {"name": f"B{letter}"}) for letter in "abc"]
+    merged_id, merged_too_id, other_id = [answer.json()["id"] for answer in added]
+    both = {"contact_ids": [merged_id, merged_too_id]}
+    merged = await business.post(f"/v1/contacts/{contact_id}/merge", both)
+    await business.seen(merged.json()["position"])
+    return {"merged_id": merged_id, "merged_too_id": merged_too_id, "other_id": other_id}
+
+
+def filled(body: Any, known: dict[str, str]) -> Any:
+    """An example with the ids of things that are there."""
+    text = json.dumps(body)
+    for example, what in (
+        (examples.ANA, "contact_id"),
+        (examples.OTHER_ANA, "other_id"),
+        (examples.MERGED_ANA, "merged_id"),
+        (MERGED_TOO, "merged_too_id"),
+    ):
+        text = text.replace(example, known[what])
+    return json.loads(text)
 
 
 async def dried(business: Business, content: str | bytes, **params: str) -> str:
