@@ -230,7 +230,7 @@ def plan(
 
 
 def _checked(given: GatheringPlan, *, now: datetime) -> GatheringPlan:
-    """In its one form: times in UTC, texts without spaces around, the rule readable. Raises Invalid."""
+    """In its one form: times in UTC to the minute, texts without spaces around, the rule readable. Raises Invalid."""
     check_slug(given.channel)
     try:
         ZoneInfo(given.time_zone)
@@ -246,11 +246,15 @@ def _checked(given: GatheringPlan, *, now: datetime) -> GatheringPlan:
     plain = replace(
         given,
         title=title,
-        starts_at=given.starts_at.astimezone(UTC),
+        starts_at=_to_the_minute(given.starts_at),
         place=(given.place or "").strip() or None,
         about=(given.about or "").strip() or None,
     )
     return recurrence.check_rule(plain)
+
+
+def _to_the_minute(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(second=0, microsecond=0)
 
 
 def _cost(amount: str | int | None, currency: str | None) -> money.Money | None:
@@ -300,6 +304,8 @@ def change(
     if command.starts_at is not UNSET:
         holds_from = changed.starts_at.astimezone(changed.zone).date()
     since = max(recurrence.next_change(gathering.schedule, now=now), holds_from)
+    while recurrence.planned_start(changed, since) <= now:
+        since += timedelta(days=1)
     facts = GatheringChanged(gathering_id=gathering.gathering_id, plan=changed, since=since)
     return [*_settled(changed, currency), facts]
 
@@ -323,7 +329,7 @@ def _change_one(command: ChangeGathering, day: date, gathering: Gathering) -> li
             raise Invalid("this is changed for all of them, without an occurrence", field=name)
     one, was = _occurrence(gathering, day), gathering.schedule.changes.get(day, Change())
     changed = Change(
-        starts_at=was.starts_at if command.starts_at is UNSET else command.starts_at.astimezone(UTC),
+        starts_at=was.starts_at if command.starts_at is UNSET else _to_the_minute(command.starts_at),
         minutes=_or(command.minutes, was.minutes),
         place=was.place if command.place is UNSET else (command.place or "").strip() or None,
     )

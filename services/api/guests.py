@@ -21,6 +21,7 @@ from domain import gatherings as rules
 from domain.bodies import TooLarge, Unsupported
 from domain.errors import NotFound, Refused
 from domain.gatherings import EnterGuest
+from domain.recurrence import GatheringPlan, Occurrence
 from infra import gatherings
 from infra.context import Context
 from infra.database import GONE
@@ -58,8 +59,23 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.globals.update(style=Markup(STYLE), when=when)  # noqa: S704 - our own file
+    environment.globals.update(style=Markup(STYLE), day=_day, hours=_hours, town=_town)  # noqa: S704 - our own file
     return environment
+
+
+def _day(one: Occurrence) -> str:
+    """Friday 8 May 2026."""
+    return when(one).partition(", ")[0]
+
+
+def _hours(one: Occurrence) -> str:
+    """17:00 to 19:00 PDT."""
+    return when(one).partition(", ")[2]
+
+
+def _town(plan: GatheringPlan) -> str:
+    """Los Angeles, as its zone is called."""
+    return plan.time_zone.rpartition("/")[2].replace("_", " ")
 
 
 TEMPLATES = TemplateConfig(instance=JinjaTemplateEngine(engine_instance=_environment()))

@@ -11,11 +11,13 @@ from uuid import UUID
 import pytest
 
 from domain.appointments import PlanAppointment
+from domain.gatherings import PlanGathering
 from domain.sources import AddSource
 from domain.touchpoints import RecordTouchpoint, Reference
 from domain.webhooks import AddEndpoint, TryEndpoint
 from infra import commands, embedded, settings
 from infra.commands import sources, webhooks
+from infra.commands.gatherings import ChangeLink
 from infra.data_folder import DataFolder
 from infra.stored_events import Origin
 from services import office
@@ -86,6 +88,36 @@ async def plan(folder: DataFolder, tenant_id: UUID) -> None:
             starts_at = datetime.now(UTC) + timedelta(days=days)
             command = PlanAppointment(starts_at, starts_at + timedelta(hours=1), "cafe", (Reference(name=name),))
             await commands.plan_appointment(context, tenant, command, origin=Origin("test", "cli"))
+        await catch_up(context)
+
+
+@pytest.mark.slow
+def test_gatherings_are_listed_with_their_page(folder: DataFolder):
+    added = json.loads(rapport(folder, "tenant", "add", "Potter", "--time-zone", "Europe/Berlin", "--json").stdout)
+    tenant = ("--tenant", added["tenant_id"])
+    assert "No gatherings are planned" in rapport(folder, "gatherings", *tenant).stdout
+    asyncio.run(gather(folder, UUID(added["tenant_id"])))
+    told = rapport(folder, "gatherings", *tenant).stdout
+    assert "Friday patio" in told
+    assert "/g/" in told
+    assert "Long over" not in told
+    assert "Long over  over" in rapport(folder, "gatherings", "--all", *tenant).stdout
+    [one] = json.loads(rapport(folder, "gatherings", *tenant, "--json").stdout)["items"]
+    assert one["title"] == "Friday patio"
+
+
+async def gather(folder: DataFolder, tenant_id: UUID) -> None:
+    """One every week, with a public page, and one a month ago."""
+    key = {"RAPPORT_MASTER_KEY": embedded.master_key(folder)}
+    configured = settings.load({**embedded.where(folder).environment(), **key})
+    async with office.opened(configured) as context:
+        tenant, origin = await office.chosen(context, tenant_id), Origin("test", "cli")
+        ago = datetime.now(UTC) - timedelta(days=30)
+        over = PlanGathering(title="Long over", channel="patio", starts_at=ago, repeats=None)
+        await commands.plan_gathering(context, tenant, over, origin=origin)
+        weekly = PlanGathering(title="Friday patio", channel="patio", starts_at=ago)
+        gathering_id, _ = await commands.plan_gathering(context, tenant, weekly, origin=origin)
+        await commands.change_link(context, tenant, gathering_id, ChangeLink("open"), origin=origin)
         await catch_up(context)
 
 
