@@ -51,76 +51,59 @@ SELECT g.gathering_id, g.schedule, g.link_id, g.over_at, g.planned_position, g.p
 
 -- name: came
 -- How many people were at each occurrence, and how many of them we met.
-SELECT t.occurrence, count(DISTINCT coalesce(a.standing_id, t.contact_id)) AS came,
-       count(DISTINCT coalesce(a.standing_id, t.contact_id)) FILTER (WHERE t.met) AS met
-  FROM gathering_attendance t
-  LEFT JOIN contact_alias a ON a.tenant_id = t.tenant_id AND a.build = live_build('contacts') AND a.contact_id = t.contact_id
- WHERE t.tenant_id = $1 AND t.build = live_build('gatherings') AND t.gathering_id = $2 AND t.occurrence = ANY ($3)
- GROUP BY t.occurrence;
+SELECT occurrence, count(DISTINCT standing(contact_id)) AS came, count(DISTINCT standing(contact_id)) FILTER (WHERE met) AS met
+  FROM gathering_attendance
+ WHERE tenant_id = $1 AND build = live_build('gatherings') AND gathering_id = $2 AND occurrence = ANY ($3)
+ GROUP BY occurrence;
 
 -- name: guests
--- In the order they entered, each as the contact that stands for them; $3 the position of the last row of the page before.
-SELECT coalesce(a.standing_id, u.contact_id) AS contact_id, u.entered_at, coalesce(c.name, c.merged_name) AS name,
-       e.position, e.stream, e.event_id, e.type, e.version, e.body, e.sealed
+-- In the order they entered; $3 the position of the last row of the page before.
+SELECT u.contact_id, u.entered_at, e.position, e.stream, e.event_id, e.type, e.version, e.body, e.sealed
   FROM gathering_guest u
   JOIN event e ON e.tenant_id = u.tenant_id AND e.position = u.position
-  LEFT JOIN contact_alias a ON a.tenant_id = u.tenant_id AND a.build = live_build('contacts') AND a.contact_id = u.contact_id
-  LEFT JOIN contact c ON c.tenant_id = u.tenant_id AND c.build = live_build('contacts')
-                     AND c.contact_id = coalesce(a.standing_id, u.contact_id)
  WHERE u.tenant_id = $1 AND u.build = live_build('gatherings') AND u.gathering_id = $2 AND ($3::bigint IS NULL OR u.position > $3)
  ORDER BY u.position LIMIT $4;
 
 -- name: attendance
--- Who was there, each as the contact that stands for them, the latest occurrence first; $3 one occurrence only, $4 and $5 the last
--- row of the page before.
-SELECT t.occurrence, t.contact_id AS checked_in, coalesce(a.standing_id, t.contact_id) AS contact_id, t.met, t.touchpoint_id,
-       coalesce(c.name, c.merged_name,
-       (SELECT i.handle FROM contact_identity i
-         WHERE i.tenant_id = t.tenant_id AND i.build = live_build('contacts') AND i.contact_id = t.contact_id
-         ORDER BY i.position, i.platform, i.handle LIMIT 1)) AS name
-  FROM gathering_attendance t
-  LEFT JOIN contact_alias a ON a.tenant_id = t.tenant_id AND a.build = live_build('contacts') AND a.contact_id = t.contact_id
-  LEFT JOIN contact c ON c.tenant_id = t.tenant_id AND c.build = live_build('contacts')
-                     AND c.contact_id = coalesce(a.standing_id, t.contact_id)
- WHERE t.tenant_id = $1 AND t.build = live_build('gatherings') AND t.gathering_id = $2
-   AND ($3::date IS NULL OR t.occurrence = $3)
-   AND ($4::date IS NULL OR (t.occurrence, t.contact_id) < ($4, $5::uuid))
- ORDER BY t.occurrence DESC, t.contact_id DESC LIMIT $6;
+-- Who was there, as who stands for them, the latest occurrence first: somebody checked in as two contacts that are one comes once.
+-- $3 is one occurrence only, $4 and $5 the last row of the page before.
+SELECT occurrence, contact_id, met, touchpoint_id FROM (
+  SELECT DISTINCT ON (occurrence, standing(contact_id)) occurrence, standing(contact_id) AS contact_id, met, touchpoint_id
+    FROM gathering_attendance
+   WHERE tenant_id = $1 AND build = live_build('gatherings') AND gathering_id = $2 AND ($3::date IS NULL OR occurrence = $3)
+   ORDER BY occurrence, standing(contact_id), met DESC, position) AS t
+ WHERE $4::date IS NULL OR (occurrence, contact_id) < ($4, $5::uuid)
+ ORDER BY occurrence DESC, contact_id DESC LIMIT $6;
 
 -- name: yield_people
 -- One row for each person who was ever there by $3 (now), all contacts that are one together, with what followed from the first
 -- time we met them there. What only tells that somebody was in the same place is no contact, nor are likes and posts. $4 is how
 -- long a follow-up may take; $5 and $6 bound what counts as in touch about ninety days later, $7 how long referrals are counted.
 WITH there AS (
-  SELECT coalesce(a.standing_id, t.contact_id) AS contact_id, count(DISTINCT t.occurrence) AS times, min(t.came_at) AS first_at,
-         min(t.came_at) FILTER (WHERE t.met) AS met_at, array_agg(t.touchpoint_id) AS touchpoint_ids
-    FROM gathering_attendance t
-    LEFT JOIN contact_alias a ON a.tenant_id = t.tenant_id AND a.build = live_build('contacts') AND a.contact_id = t.contact_id
-   WHERE t.tenant_id = $1 AND t.build = live_build('gatherings') AND t.gathering_id = $2 AND t.came_at <= $3
-   GROUP BY coalesce(a.standing_id, t.contact_id)),
-people AS (
-  SELECT t.*, t.contact_id || ARRAY(SELECT a.contact_id FROM contact_alias a
-                                     WHERE a.tenant_id = $1 AND a.build = live_build('contacts') AND a.standing_id = t.contact_id) AS ids
-    FROM there t)
-SELECT p.contact_id, p.times, p.met_at,
+  SELECT everybody(standing(contact_id)) AS ids, count(DISTINCT occurrence) AS times, min(came_at) AS first_at,
+         min(came_at) FILTER (WHERE met) AS met_at, array_agg(touchpoint_id) AS touchpoint_ids
+    FROM gathering_attendance
+   WHERE tenant_id = $1 AND build = live_build('gatherings') AND gathering_id = $2 AND came_at <= $3
+   GROUP BY standing(contact_id))
+SELECT t.times, t.met_at,
        EXISTS (SELECT FROM timeline l
-                WHERE l.tenant_id = $1 AND l.build = live_build('timeline') AND l.contact_id = ANY (p.ids) AND l.struck_at_position IS NULL
+                WHERE l.tenant_id = $1 AND l.build = live_build('timeline') AND l.contact_id = ANY (t.ids) AND l.struck_at_position IS NULL
                   AND NOT l.automated AND l.kind NOT IN ('post', 'like', 'follow', 'attendance', 'complaint') AND l.direction <> 'in'
-                  AND l.occurred_at > p.met_at AND l.occurred_at <= least(p.met_at + $4, $3)
-                  AND l.touchpoint_id <> ALL (p.touchpoint_ids)) AS followed_up,
+                  AND l.occurred_at > t.met_at AND l.occurred_at <= least(t.met_at + $4, $3)
+                  AND l.touchpoint_id <> ALL (t.touchpoint_ids)) AS followed_up,
        EXISTS (SELECT FROM timeline l
-                WHERE l.tenant_id = $1 AND l.build = live_build('timeline') AND l.contact_id = ANY (p.ids) AND l.struck_at_position IS NULL
+                WHERE l.tenant_id = $1 AND l.build = live_build('timeline') AND l.contact_id = ANY (t.ids) AND l.struck_at_position IS NULL
                   AND NOT l.automated AND l.kind NOT IN ('post', 'like', 'follow', 'attendance', 'complaint')
-                  AND l.occurred_at >= p.met_at + $5 AND l.occurred_at <= least(p.met_at + $6, $3)) AS in_touch,
+                  AND l.occurred_at >= t.met_at + $5 AND l.occurred_at <= least(t.met_at + $6, $3)) AS in_touch,
        (SELECT count(*) FROM referral r
-         WHERE r.tenant_id = $1 AND r.build = live_build('referrals') AND r.referrer_id = ANY (p.ids) AND r.direction = 'received'
-           AND NOT r.withdrawn AND r.made_at > p.met_at AND r.made_at <= least(p.met_at + $7, $3)) AS referrals,
+         WHERE r.tenant_id = $1 AND r.build = live_build('referrals') AND r.referrer_id = ANY (t.ids) AND r.direction = 'received'
+           AND NOT r.withdrawn AND r.made_at > t.met_at AND r.made_at <= least(t.met_at + $7, $3)) AS referrals,
        NOT EXISTS (SELECT FROM timeline l
-                    WHERE l.tenant_id = $1 AND l.build = live_build('timeline') AND l.contact_id = ANY (p.ids) AND l.struck_at_position IS NULL
-                      AND l.occurred_at < p.first_at AND l.kind <> 'post') AS new,
+                    WHERE l.tenant_id = $1 AND l.build = live_build('timeline') AND l.contact_id = ANY (t.ids) AND l.struck_at_position IS NULL
+                      AND l.occurred_at < t.first_at AND l.kind <> 'post') AS new,
        coalesce((SELECT r.stage FROM relationship r
-                  WHERE r.tenant_id = $1 AND r.build = live_build('relationships') AND r.contact_id = p.contact_id), 0) AS stage
-  FROM people p;
+                  WHERE r.tenant_id = $1 AND r.build = live_build('relationships') AND r.contact_id = t.ids[1]), 0) AS stage
+  FROM there t;
 
 -- name: held
 -- The days on which anybody was there, by $3.

@@ -1,6 +1,6 @@
 """Gatherings as people read them: what is to come, who wants to come, who was there, and what it led to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Literal
 from uuid import UUID
@@ -23,6 +23,7 @@ from infra.tenants import Tenant
 from infra.views.appointments import in_words
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
+from infra.views.referrals import Person, names
 
 States = Literal["open", "all"]
 State = Literal["planned", "over", "cancelled"]
@@ -205,8 +206,9 @@ async def guests(
         rows = await connection.fetch(queries("gatherings").guests, tenant.tenant_id, gathering_id, last, limit + 1)
         shown, last_row = cut(rows, limit)
         told = await decoded(context, tenant, connection, shown)
+        known = await names(connection, tenant.tenant_id, {row["contact_id"] for row in shown})
     items = [
-        GuestView(row["contact_id"], row["name"], event.personal.name, event.personal.handle, row["entered_at"])
+        GuestView(*_named(row["contact_id"], known), event.personal.name, event.personal.handle, row["entered_at"])
         for row, event in told
     ]
     return Page(items, None if last_row is None else cursor(last_row["position"]), position)
@@ -230,12 +232,19 @@ async def attendance(
         rows = await connection.fetch(
             queries("gatherings").attendance, tenant.tenant_id, gathering_id, occurrence, *keys, limit + 1
         )
-    shown, last = cut(rows, limit)
+        shown, last = cut(rows, limit)
+        known = await names(connection, tenant.tenant_id, {row["contact_id"] for row in shown})
     items = [
-        AttendanceView(row["occurrence"], row["contact_id"], row["name"], row["met"], row["touchpoint_id"])
+        AttendanceView(row["occurrence"], *_named(row["contact_id"], known), row["met"], row["touchpoint_id"])
         for row in shown
     ]
-    return Page(items, None if last is None else cursor(last["occurrence"], last["checked_in"]), position)
+    return Page(items, None if last is None else cursor(last["occurrence"], last["contact_id"]), position)
+
+
+def _named(contact_id: UUID, known: Mapping[UUID, Person]) -> tuple[UUID, str | None]:
+    """Who stands for the contact, and what they are called."""
+    who = known.get(contact_id, Person(contact_id, None))
+    return who.id, who.name
 
 
 async def led_to(context: Context, tenant: Tenant, gathering_id: UUID, *, after: int | None = None) -> YieldView:

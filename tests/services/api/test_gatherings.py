@@ -515,7 +515,7 @@ async def test_people_who_are_one_are_counted_once(road: Road, bakery: Business)
     found = await bakery.get(f"/v1/gatherings/{gathering_id}/yield")
     assert (found["came"], found["met"], found["came_again"]) == (1, 1, 0)
     there = (await bakery.get(f"/v1/gatherings/{gathering_id}/attendance"))["items"]
-    assert {row["contact_id"] for row in there} == {one["contact_id"]}
+    assert [(row["contact_id"], row["met"], row["name"]) for row in there] == [(one["contact_id"], True, "Ana")]
 
 
 async def test_a_suspended_business_has_no_public_page(road: Road, bakery: Business):
