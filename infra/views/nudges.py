@@ -13,9 +13,12 @@ from msgspec import Struct
 from domain import choosing, policy, rhythm
 from domain.nudges import OPEN, Because, State
 from domain.policy import NudgeKind, Place, Policy
+from domain.relationships import day_of
+from domain.rhythm import Away
 from infra.context import Context
 from infra.database import Connection, queries, reading
 from infra.projections.nudges import past_of, policy_of
+from infra.projections.relationships import away_of
 from infra.tenants import Tenant
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, cut, keys_of
@@ -73,7 +76,7 @@ class PolicyView(Struct, frozen=True, kw_only=True):
 
 class Told(Struct, frozen=True):
     """What a reason is told from: how the contact is called, the values, and where they are known, the last time they
-    were in touch and the referral it is about. `days` have gone by since it was suggested."""
+    were in touch and the referral it is about. `days` have gone by since it was suggested, those away left out."""
 
     contact: Person
     name: str
@@ -141,6 +144,7 @@ async def _told(
     handed = {one["referral_id"]: one for one in await connection.fetch(sql.handed, tenant.tenant_id, about)}
     people = [row["contact_id"] for row in rows] + [one["prospect_id"] for one in handed.values()]
     known = await names(connection, tenant.tenant_id, people)
+    away = away_of(await policy_of(connection, tenant.tenant_id))
     told = {}
     for row in rows:
         referral = handed.get(row["referral_id"])
@@ -150,13 +154,17 @@ async def _told(
             contact=contact,
             name=contact.name or "this contact",
             numbers=msgspec.json.decode(row["numbers"], type=Numbers),
-            days=(now - row["suggested_at"]).days if row["state"] in OPEN else 0,
+            days=_days_since(row["suggested_at"], now, away) if row["state"] in OPEN else 0,
             last=last.get((row["contact_id"], next(iter(row["touchpoint_ids"]), None))),
             handed=referral,
             prospect=(prospect and prospect.name) or "somebody",
             time_zone=tenant.time_zone,
         )
     return told
+
+
+def _days_since(at: datetime, now: datetime, away: Away) -> int:
+    return max(0, (now - at).days - rhythm.days_away(day_of(at), day_of(now), away))
 
 
 def _view(row: asyncpg.Record, told: Told) -> NudgeView:

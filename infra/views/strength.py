@@ -220,11 +220,12 @@ async def history(
     weeks: int = 104,
     true_at: datetime | None = None,
     after: int | None = None,
+    seen: Viewpoint | None = None,
 ) -> HistoryView:
-    """The strength week by week, up to now or to `true_at`. Raises NotFound, Behind."""
-    at = true_at or now_of(None)
-    position = await reached(context, tenant, READS, after)
-    async with reading(context.pool, tenant.tenant_id) as connection:
+    """The strength week by week, up to now or to `true_at`, as far as it is `seen`. Raises NotFound, Behind."""
+    at = true_at or now_of(seen)
+    position = await reached(context, tenant, READS, after, seen)
+    async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
         group = await merges.everybody(connection, tenant.tenant_id, contact_id)
         weights = await weights_in_use(connection, tenant.tenant_id)
         await _standing(connection, tenant, group, at)
@@ -233,8 +234,8 @@ async def history(
     day = _last_day(at, touches)
     first = min((touch.day for touch in touches), default=day + 1)
     days = [one for one in range(day - 7 * (weeks - 1), day + 1, 7) if one >= first]
-    seen = strength.history(touches, days, weights=weights)
-    return HistoryView(group[0], [_week(*each) for each in zip(days, seen, strict=True)], position)
+    read = strength.history(touches, days, weights=weights)
+    return HistoryView(group[0], [_week(*each) for each in zip(days, read, strict=True)], position)
 
 
 async def _standing(connection: Connection, tenant: Tenant, group: Sequence[UUID], at: datetime) -> Told:

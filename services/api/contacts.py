@@ -214,11 +214,14 @@ class ContactController(Controller):
         tenant: NamedDependency[Tenant],
         weeks: Annotated[int, QueryParameter(ge=1, le=MOST_WEEKS, description="So many, back from today.")] = 104,
         true_at: TrueAt = None,
+        at: At = None,
         after: After = None,
     ) -> HistoryView:
-        """Exactly what the strength was at the end of each seventh day back from today, by what is known now."""
+        """Exactly what the strength was at the end of each seventh day back from today, by what is known now, or was
+        known `at` an instant."""
+        seen = await looking(context, tenant, at)
         return await strength.history(
-            context, tenant, contact_id, weeks=weeks, true_at=instant(true_at, field="true_at"), after=after
+            context, tenant, contact_id, weeks=weeks, true_at=instant(true_at, field="true_at"), after=after, seen=seen
         )
 
     @get("/{contact_id:uuid}/ties", operation_id="list_ties", summary="Whom a contact knows")

@@ -139,15 +139,15 @@ def single(tenant_id: UUID) -> Append:
 NOTE = "looks for a supplier of flour, and asked for a price until Friday"
 
 
-def touch(number: int, person: int, *, note: str | None = NOTE) -> RecordTouchpoint:
-    """The n-th touchpoint, with one of the people, with a note: what imports bring."""
+def touch(number: int, person: int, *, noted: bool = True) -> RecordTouchpoint:
+    """The n-th touchpoint, with one of the people, with a note of its own: what imports bring."""
     return RecordTouchpoint(
         kind="email",
         occurred_at=datetime(2020, 1, 1, 12, tzinfo=UTC) + timedelta(minutes=10 * (number % 50_000)),
         channel="email",
         direction=("in", "out")[number % 2],
         people=(Reference(email=f"person{person}@example.com", name=f"Person {person}"),),
-        note=note,
+        note=f"{NOTE}, the {number}th" if noted else None,
     )
 
 
@@ -174,7 +174,7 @@ async def append_touches(context: Context, tenant: Tenant, contacts: Sequence[UU
 
 def _touch_event(tenant: Tenant, who: UUID, number: int) -> Append:
     event_id = uuid_utils.uuid7()
-    fact = touchpoints.record(touch(number, 0, note=None), touchpoint_id=event_id, contact_ids=(who,))
+    fact = touchpoints.record(touch(number, 0, noted=False), touchpoint_id=event_id, contact_ids=(who,))
     body, _ = events.encode(fact)
     at = datetime(2022, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
     draft = Draft(fact.stream, event_id, fact.TYPE, fact.VERSION, at, body)

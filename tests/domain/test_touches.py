@@ -71,6 +71,31 @@ def test_a_kind_has_its_points_and_depth(kind: str, points: float, depth: int):
     assert points_and_depth(touch(kind)) == (points, depth)
 
 
+# As docs/strength.md has it: points, depth, advocacy where it is received.
+TABLE = {
+    "post": (0, 0, 0), "complaint": (0, 0, 0), "dispute": (0, 0, 0),
+    "like": (0.1, 0, 0), "follow": (0.1, 0, 0), "attendance": (0.1, 0, 0),
+    "handshake": (0.5, 0, 0), "connect": (0.5, 0, 0), "other": (0.5, 0, 0),
+    "purchase": (0.4, 0, 0),
+    "mention": (0.5, 1, 0), "comment": (0.5, 1, 0), "direct_message": (0.5, 1, 0), "chat": (0.5, 1, 0),
+    "email": (0.7, 1, 0),
+    "call": (2, 2, 0), "video_call": (2, 2, 0), "meeting": (3, 2, 0),
+    "gift": (2, 2, 0), "collaboration": (2, 2, 0), "help": (2, 3, 0), "advice": (2, 3, 0),
+    "introduction": (2, 3, 1), "share": (1, 1, 1), "review": (1, 1, 1), "vouch": (2, 3, 2),
+    "referral": (3, 3, 3), "referral_converted": (0, 0, 2),
+}  # fmt: skip
+
+
+def test_the_whole_table_of_qualities():
+    assert {kind: (q.points, q.depth, q.advocacy) for kind, q in QUALITIES.items()} == TABLE
+
+
+@pytest.mark.parametrize(("minutes", "audience", "points"), [(45, 5, 1.080482), (45, 13, 0.0), (None, 5, 1.5)])
+def test_a_long_talk_of_several_is_thinned_after_its_minutes(minutes: int | None, audience: int, points: float):
+    worth = measure(touch("meeting", minutes=minutes, audience=audience))
+    assert (0 if worth is None else worth.points) == round(points * 1_000_000)
+
+
 @pytest.mark.parametrize("minutes", [0, 5, 9, 10, 30, 60, 155, 600])
 def test_the_same_minutes_weigh_the_same_on_video_by_phone_and_over_coffee(minutes: int):
     worths = {measure(touch(kind, minutes=minutes)) for kind in ("chat", "call", "video_call", "meeting")}
