@@ -73,9 +73,6 @@ class CheckIn(Struct, frozen=True):
     times: int
 
 
-Attendance = Mapping[UUID, CheckIn]
-
-
 def check(arrival: Arrival) -> Arrival:
     """Raises Invalid."""
     who = arrival.who
@@ -97,17 +94,24 @@ def check_begun(one: Occurrence | None, *, now: datetime) -> Occurrence:
     return one
 
 
+def as_checked_in(contact_id: UUID, checked_in: Mapping[UUID, CheckIn], stands: Mapping[UUID, UUID]) -> UUID:
+    """The contact as whom this person was checked in; by `stands` some contacts are one. Who is there comes first."""
+    who = stands.get(contact_id, contact_id)
+    same = [other for other in checked_in if stands.get(other, other) == who]
+    return max(same, key=lambda other: (checked_in[other].present, other == contact_id), default=contact_id)
+
+
 def note(
     arrival: Arrival,
     one: Occurrence,
-    attendance: Attendance,
+    was: CheckIn | None,
     *,
     gathering_id: UUID,
     contact_id: UUID,
     touchpoint: Touchpoint | None,
 ) -> list[Event]:
-    """A checked arrival of somebody known; nothing where it is so already. `touchpoint` is that of the last word."""
-    was = attendance.get(contact_id)
+    """A checked arrival of somebody known; nothing where it is so already. `was` is the last word on them, `touchpoint`
+    that one's."""
     present = was is not None and was.present and not (touchpoint is not None and touchpoint.struck)
     if was is not None and present and arrival.came and arrival.met == was.met:
         return []

@@ -24,9 +24,9 @@ from domain.gatherings import (
 )
 from domain.recurrence import Occurrence
 from domain.touchpoints import Reference, Touchpoint
-from infra.commands.decisions import Decision, Done, Known, Question, decide
+from infra.commands.decisions import Decision, Done, Known, Question, decide, decide_each
 from infra.context import Context
-from infra.database import in_tenant
+from infra.database import Connection, in_tenant, queries
 from infra.links import digest_of, token_of
 from infra.stored_events import Origin, keyed_id, read_stream
 from infra.tenants import Tenant
@@ -237,23 +237,31 @@ async def _note(
 ) -> Noted:
     [arrival] = said.people
     stream, plan = attendance.stream_of(gathering_id, said.occurrence), gatherings.stream_of(gathering_id)
-    so_far: dict[UUID, CheckIn | None] = {}
+    stands: dict[UUID, UUID] = {}
+    so_far: list[tuple[UUID, CheckIn | None]] = []
 
-    def last_word(known: Known) -> CheckIn | None:
-        return attendance.fold(event for event, _ in known.stored).get(known.people[0])
+    async def look_up(connection: Connection) -> None:
+        rows = await connection.fetch(queries("gatherings").merged, tenant.tenant_id, gathering_id, said.occurrence)
+        stands.update({row["contact_id"]: row["standing_id"] for row in rows})
+
+    def last_word(known: Known) -> tuple[UUID, CheckIn | None]:
+        """Who it is, as the contact they were checked in as, and what was said of them."""
+        checked_in = attendance.fold(event for event, _ in known.stored)
+        who = attendance.as_checked_in(known.people[0], checked_in, stands)
+        return who, checked_in.get(who)
 
     def beside(known: Known) -> list[str]:
-        was = last_word(known)
+        _, was = last_word(known)
         return [plan] if was is None else [plan, touchpoints.stream_of(was.touchpoint_id)]
 
     def decision(known: Known) -> Decision:
         one = _begun(_folded(event for event, _ in known.beside[plan]), said.occurrence, now)
-        [contact_id], was = known.people, last_word(known)
-        so_far[contact_id] = was
+        contact_id, was = last_word(known)
+        so_far.append((contact_id, was))
         facts = attendance.note(
             arrival,
             one,
-            attendance.fold(event for event, _ in known.stored),
+            was,
             gathering_id=gathering_id,
             contact_id=contact_id,
             touchpoint=None if was is None else _touchpoint(known, was),
@@ -263,11 +271,13 @@ async def _note(
     question = Question(
         stream, decision, said, event_id, people=(arrival.who,), fields=(f"people[{n}].who",), beside=beside
     )
-    done = await decide(context, tenant, question, origin=origin)
+    [done] = await decide_each(context, tenant, [question], origin=origin, beforehand=look_up)
+    if isinstance(done, Refused):
+        raise done
     if isinstance(done.lead, Attended | AttendanceStruck):
         status: Literal["recorded", "duplicate"] = "duplicate" if done.duplicate else "recorded"
         return Noted(status, done.lead.contact_id, done.lead.touchpoint_id, done.position)
-    [(contact_id, was)] = so_far.items() or [(None, None)]
+    [(contact_id, was)] = so_far
     if was is None:
         return Noted("duplicate", contact_id if arrival.came else None, position=done.position)
     return Noted("duplicate", contact_id, was.touchpoint_id, done.position)

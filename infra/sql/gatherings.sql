@@ -56,6 +56,13 @@ SELECT occurrence, count(DISTINCT standing(contact_id)) AS came, count(DISTINCT 
  WHERE tenant_id = $1 AND build = live_build('gatherings') AND gathering_id = $2 AND occurrence = ANY ($3)
  GROUP BY occurrence;
 
+-- name: merged
+-- Contacts that are one with those who were at an occurrence, and who stands for them.
+SELECT contact_id, standing_id FROM contact_alias
+ WHERE tenant_id = $1 AND build = live_build('contacts')
+   AND standing_id IN (SELECT standing(a.contact_id) FROM gathering_attendance a
+                        WHERE a.tenant_id = $1 AND a.build = live_build('gatherings') AND a.gathering_id = $2 AND a.occurrence = $3);
+
 -- name: guests
 -- In the order they entered; $3 the position of the last row of the page before.
 SELECT u.contact_id, u.entered_at, e.position, e.stream, e.event_id, e.type, e.version, e.body, e.sealed

@@ -518,6 +518,22 @@ async def test_people_who_are_one_are_counted_once(road: Road, bakery: Business)
     assert [(row["contact_id"], row["met"], row["name"]) for row in there] == [(one["contact_id"], True, "Ana")]
 
 
+async def test_whoever_they_are_called_a_person_is_checked_in_once(road: Road, bakery: Business):
+    gathering_id = await gathering(bakery)
+    [one] = await bakery.tell(touchpoint("ana@example.com"))
+    [other] = await noted(bakery, gathering_id, {"who": {"email": "anna@example.org"}, "met": True})
+    merge = {"contact_ids": [other["contact_id"]]}
+    merged = await bakery.post(f"/v1/contacts/{one['contact_ids'][0]}/merge", merge)
+    assert merged.status_code == 200, merged.text
+    await bakery.seen(merged.json()["position"])
+    for address in ("ana@example.com", "anna@example.org"):
+        [again] = await noted(bakery, gathering_id, {"who": {"email": address}, "met": True})
+        assert (again["status"], again["touchpoint_id"]) == ("duplicate", other["touchpoint_id"])
+    [gone] = await noted(bakery, gathering_id, {"who": {"email": "ana@example.com"}, "came": False})
+    assert (gone["status"], gone["touchpoint_id"]) == ("recorded", other["touchpoint_id"])
+    assert (await bakery.get(f"/v1/gatherings/{gathering_id}/attendance"))["items"] == []
+
+
 async def test_a_suspended_business_has_no_public_page(road: Road, bakery: Business):
     path = await opened(bakery, await gathering(bakery))
     await tenants.suspend(road.context.pool, bakery.tenant_id)
