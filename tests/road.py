@@ -14,6 +14,7 @@ from litestar import Litestar
 from domain.policy import WEEKDAYS
 from infra import projector, tenants
 from infra.context import Context
+from infra.database import in_tenant
 from infra.deliveries import Deliverer
 from infra.egress import open_egress
 from infra.inbox import Taker
@@ -30,6 +31,10 @@ ALWAYS_OPEN = {
     "opening_days": list(WEEKDAYS),
     "holidays": False,
 }
+
+
+BEHIND = """SELECT EXISTS (SELECT FROM checkpoint c JOIN tenant_head h USING (tenant_id)
+                            WHERE c.position < least(h.position, c.ceiling))"""
 
 
 class Business:
@@ -74,10 +79,9 @@ class Business:
     async def settled(self) -> None:
         """Wait until nothing is behind: projections and the nudge engine too."""
         while True:
-            async with self.context.pool.acquire() as connection:
-                rows = await connection.fetch("SELECT tenant_id, lag FROM work_lags() WHERE lag > 0")
-            if all(row["tenant_id"] != self.tenant_id for row in rows):
-                return
+            async with in_tenant(self.context.pool, self.tenant_id) as connection:
+                if not await connection.fetchval(BEHIND):
+                    return
             await asyncio.sleep(WORK_EVERY)
 
 

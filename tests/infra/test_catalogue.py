@@ -29,6 +29,7 @@ DOORS = {
 }
 # Indexes that do not begin with the tenant, and why.
 NOT_BY_TENANT = {
+    "due_next": "the next piece of periodic work, whose it may be",
     "gathering_shown": "a guest shows the page's address before anybody knows its tenant",
     "api_key_shown": "a request shows its key before anybody knows its tenant",
     "webhook_source_shown": "a webhook shows its token before anybody knows its tenant",

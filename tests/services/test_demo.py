@@ -20,7 +20,7 @@ from services.workers.main import catch_up
 from tests.conftest import Database, Servers, migrated, temporary_folder
 from tests.road import MASTER_KEY, Business, Road
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 SLUGS = ("corner-bakery", "two-wheels", "quiet-hour")
 

@@ -20,13 +20,14 @@ import pytest
 from infra import embedded
 from infra.data_folder import DataFolder
 from services.demo import loading
-from tests.conftest import migrated
+from tests.conftest import migrated, temporary_folder
 from tests.road import encoded_master_key
 
 PROJECT = Path(__file__).parents[2]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_")}
 
 pytestmark = pytest.mark.slow
+TOGETHER = pytest.mark.xdist_group("supervisor")  # one installation, which each of them leaves running
 
 
 class Up:
@@ -74,7 +75,7 @@ class Up:
 
 
 @pytest.fixture
-def start(data, other_data) -> Iterator[Callable[..., Up]]:
+def start(data) -> Iterator[Callable[..., Up]]:
     """Ends what it started before the data folders go."""
     started = []
 
@@ -86,6 +87,15 @@ def start(data, other_data) -> Iterator[Callable[..., Up]]:
     for up in started:
         if up.process.poll() is None:
             up.end()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Up]:
+    """One without anything made up, for tests that leave it as healthy as they found it."""
+    with temporary_folder() as folder:
+        up = Up(folder, free_port())
+        yield up
+        up.end()
 
 
 @pytest.fixture
@@ -100,6 +110,13 @@ def free_port() -> int:
 
 def get(url: str, key: str = ""):
     return urlopen(Request(url, headers={"Authorization": f"Bearer {key}"}), timeout=5)  # noqa: S310
+
+
+def add_shop(data: DataFolder) -> str:
+    """A business of one's own; its API key."""
+    command = [sys.executable, "-m", "services.cli", "tenant", "add", "My shop", "--json", "--data", str(data.root)]
+    added = subprocess.run(command, cwd=PROJECT, env=ENVIRONMENT, check=True, capture_output=True)
+    return str(json.loads(added.stdout)["api_key"])
 
 
 def descendants(up: Up) -> list[psutil.Process]:
@@ -130,31 +147,22 @@ def test_what_up_prints_works_and_ctrl_c_leaves_nothing_behind(start, data, port
     assert not any(up.pids().values())
 
 
-def test_the_second_start_goes_on_with_the_same_data(start, data, port):
-    before = start(data, port, demo=True)
-    servers = before.status()
-    assert before.end(signal.SIGTERM) == 0
-    after = start(data, port, demo=True)
-    assert after.key == before.key
-    assert get(f"{after.address}/v1/contacts", after.key).status == 200
-    assert [after.status()[name] for name in ("database_url", "redis_url")] == [
-        servers[name] for name in ("database_url", "redis_url")
-    ]
-
-
-async def test_two_instances_do_not_meet(start, data, other_data, port):
-    one, other = start(data, port, demo=True), start(other_data, free_port(), demo=True)
+@TOGETHER
+async def test_two_instances_do_not_meet(running, start, data, port):
+    key = add_shop(data)
+    one, other = running, start(data, port)
     assert one.is_healthy()
-    assert other.is_healthy()
     assert set(one.pids().values()).isdisjoint(other.pids().values())
+    assert get(f"{other.address}/v1/contacts", key).status == 200
     with pytest.raises(HTTPError, match="401"):
-        get(f"{one.address}/v1/contacts", other.key)
+        get(f"{one.address}/v1/contacts", key)
     await ask(one.status()["admin_url"], "CREATE TABLE public.only_here ()")
     assert await ask(other.status()["admin_url"], "SELECT to_regclass('public.only_here')") is None
 
 
-async def test_whatever_is_killed_comes_back_at_the_same_place(start, data, port, eventually):
-    up = start(data, port)
+@TOGETHER
+async def test_whatever_is_killed_comes_back_at_the_same_place(running, eventually):
+    up = running
     before = up.status()
     await ask(before["admin_url"], "CREATE TABLE public.kept AS SELECT 42 AS answer")
     for name, killed in before["processes"].items():
@@ -167,11 +175,11 @@ async def test_whatever_is_killed_comes_back_at_the_same_place(start, data, port
     }
     assert await ask(after["admin_url"], "SELECT answer FROM public.kept") == 42
     assert up.is_healthy()
-    assert up.end() == 0
 
 
-def test_a_killed_keeper_of_the_servers_is_replaced(start, data, port, eventually):
-    up = start(data, port)
+@TOGETHER
+def test_a_killed_keeper_of_the_servers_is_replaced(running, eventually):
+    up, data = running, running.data
     servers = up.status()["database_url"]
     killed = embedded.state(data).keeper
     os.kill(killed, signal.SIGKILL)
@@ -213,18 +221,20 @@ def test_a_taken_port_is_refused_in_a_sentence(start, data, port):
     assert not embedded.runs(data)
 
 
-def test_a_data_folder_has_one_up_only(start, data, port):
-    first = start(data, port)
-    second = start(data, free_port())
+@TOGETHER
+def test_a_data_folder_has_one_up_only(running, start, port):
+    first = running
+    second = start(first.data, port)
     assert second.process.wait(10) == 1
     assert first.address in second.said
     assert first.is_healthy()
 
 
-def test_commands_use_the_servers_of_an_up_and_leave_them_running(start, data, port):
-    up = start(data, port)
+@TOGETHER
+def test_commands_use_the_servers_of_an_up_and_leave_them_running(running):
+    up = running
     before = up.pids()
-    command = [sys.executable, "-m", "services.cli", "migrate", "--data", str(data.root)]
+    command = [sys.executable, "-m", "services.cli", "migrate", "--data", str(up.data.root)]
     assert subprocess.run(command, cwd=PROJECT, env=ENVIRONMENT, check=True).returncode == 0
     assert up.pids() == before
     assert up.is_healthy()
@@ -242,8 +252,8 @@ def use_own_servers(start, data, port, database, servers):
         "RAPPORT_REDIS_URL": servers.redis_url,
         "RAPPORT_MASTER_KEY": encoded_master_key(),
     }
-    up = start(data, port, demo=True, **own)
-    assert get(f"{up.address}/v1/contacts", up.key).status == 200
+    up = start(data, port, **own)
+    assert up.is_healthy()
     assert not (data.root / "postgres").exists()
     assert up.status()["admin_url"] is None
     assert (up.pids()["postgres"], up.pids()["valkey"]) == (None, None)
@@ -268,16 +278,19 @@ def test_another_master_key_than_the_databases_is_refused_in_a_sentence(road, ba
 def test_the_made_up_practice_is_loaded_once_also_when_up_is_ended_meanwhile(start, data, port, eventually):
     up = start(data, port, demo=True)
     eventually(lambda: json.load(get(f"{up.address}/v1/contacts", up.key))["items"], seconds=120)
-    assert up.end() == 0
+    servers = up.status()
+    assert up.end(signal.SIGTERM) == 0
     again = start(data, port, demo=True)
     assert again.key == up.key
+    assert [again.status()[name] for name in ("database_url", "redis_url")] == [
+        servers[name] for name in ("database_url", "redis_url")
+    ]
     eventually(lambda: loading.state(data).loaded, seconds=240)
     assert len(json.load(get(f"{again.address}/v1/contacts?limit=200", again.key))["items"]) > 40
 
 
 def test_nothing_made_up_comes_beside_a_business_of_your_own(start, data, port):
-    command = [sys.executable, "-m", "services.cli", "tenant", "add", "My shop", "--data", str(data.root)]
-    assert subprocess.run(command, cwd=PROJECT, env=ENVIRONMENT, check=True).returncode == 0
+    add_shop(data)
     up = start(data, port, demo=True)
     assert "rapport_live_" not in up.said
     assert up.is_healthy()
