@@ -6,7 +6,7 @@ bought or what their referrals were worth.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from math import ceil
+from math import ceil, log1p
 from uuid import UUID, uuid5
 
 from msgspec import Struct
@@ -23,6 +23,7 @@ DISMISSED_TWICE, MUTED_FOR = 2, timedelta(days=180)
 LAST_ANSWERS = 10
 FAIR_SHARE = 0.3
 BRIDGE = 0.05
+OCCASION, NEAR = 0.7, 0.3
 
 
 class Wanted(Struct, frozen=True):
@@ -32,16 +33,26 @@ class Wanted(Struct, frozen=True):
     who: Candidate
     reason: Reason
     weak: bool
+    near: bool = False
 
     @property
-    def rank(self) -> tuple[int, int, bool, float, UUID]:
-        who = self.who
-        return self.rule.priority, -who.shared_contacts, self.reason.until is None, -who.score, who.contact_id
+    def rank(self) -> tuple[int, float, float, UUID]:
+        likely = promise(self.who.shared_contacts, occasion=self.reason.until is not None, near=self.near)
+        return self.rule.priority, -likely, -self.who.score, self.who.contact_id
+
+
+def promise(shared_contacts: int, *, occasion: bool, near: bool) -> float:
+    """How likely two come together, to rank by: the contacts they share first, an occasion, the same place.
+
+    Strength only decides between equals, interests not at all: among people at a conference they told nothing of who
+    met (docs/evaluation.md, which measures this very ranking).
+    """
+    return log1p(shared_contacts) + (OCCASION if occasion else 0.0) + (NEAR if near else 0.0)
 
 
 def suggest(candidates: Iterable[Candidate], before: Sequence[Nudge], around: Surroundings) -> list[NudgeSuggested]:
-    """The nudges of this moment, which lies in the opening hours: by priority, shared contacts, a concrete occasion,
-    and then strength."""
+    """The nudges of this moment, which lies in the opening hours: by priority, by shared contacts, a concrete
+    occasion and the same place, and then by strength."""
     by_contact: dict[UUID, list[Nudge]] = {}
     for nudge in before:
         by_contact.setdefault(nudge.contact_id, []).append(nudge)
@@ -67,7 +78,7 @@ def _wanted(
     if not rested(rule, who, mine, around, slow) or dismissed_twice(rule.kind, mine, around.now):
         return None
     reason = rule.reason(who, mine, around)
-    return None if reason is None else Wanted(rule, who, reason, is_weak(who, around))
+    return None if reason is None else Wanted(rule, who, reason, is_weak(who, around), is_near(who, around))
 
 
 def rested(rule: Rule, who: Candidate, mine: Sequence[Nudge], around: Surroundings, slow: frozenset[NudgeKind]) -> bool:
@@ -108,6 +119,13 @@ def slowed(before: Iterable[Nudge]) -> frozenset[NudgeKind]:
         if len(nudges) >= LAST_ANSWERS
         and sum(nudge.state == "dismissed" for nudge in nudges[-LAST_ANSWERS:]) > LAST_ANSWERS / 2
     )
+
+
+def is_near(who: Candidate, around: Surroundings) -> bool:
+    """Of our own locality."""
+    if who.locality is None or around.locality is None:
+        return False
+    return who.locality.casefold() == around.locality.casefold()
 
 
 def is_weak(who: Candidate, around: Surroundings) -> bool:

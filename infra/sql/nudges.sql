@@ -82,12 +82,18 @@ SELECT c.contact_id, coalesce(r.score, 0) AS score, coalesce(r.stage, 0) AS stag
           JOIN appointment a ON a.tenant_id = p.tenant_id AND a.build = p.build AND a.appointment_id = p.appointment_id
          WHERE p.tenant_id = $1 AND p.build = live_build('appointments') AND p.contact_id = ANY (one.people) AND p.planned
            AND a.state = 'planned' AND a.starts_at > $2 AND a.kind = 'attendance') AS occasion_at,
-       (SELECT count(DISTINCT coalesce(s.standing_id, other.contact_id))
-          FROM timeline mine JOIN timeline other ON other.tenant_id = mine.tenant_id AND other.build = mine.build
-                                               AND other.touchpoint_id = mine.touchpoint_id AND other.people > 1
-          LEFT JOIN contact_alias s ON s.tenant_id = $1 AND s.build = live_build('contacts') AND s.contact_id = other.contact_id
-         WHERE mine.tenant_id = $1 AND mine.build = live_build('timeline') AND mine.contact_id = ANY (one.people)
-           AND mine.people > 1 AND mine.struck_at_position IS NULL AND other.contact_id <> ALL (one.people)) AS shared_contacts,
+       (SELECT count(DISTINCT coalesce(s.standing_id, known.contact_id))
+          FROM (SELECT other.contact_id
+                  FROM timeline mine JOIN timeline other ON other.tenant_id = mine.tenant_id AND other.build = mine.build
+                                                       AND other.touchpoint_id = mine.touchpoint_id AND other.people > 1
+                 WHERE mine.tenant_id = $1 AND mine.build = live_build('timeline') AND mine.contact_id = ANY (one.people)
+                   AND mine.people > 1 AND mine.struck_at_position IS NULL
+                 UNION
+                SELECT t.other_id FROM tie t
+                 WHERE t.tenant_id = $1 AND t.build = live_build('referrals') AND t.contact_id = ANY (one.people) AND NOT t.withdrawn
+               ) AS known
+          LEFT JOIN contact_alias s ON s.tenant_id = $1 AND s.build = live_build('contacts') AND s.contact_id = known.contact_id
+         WHERE known.contact_id <> ALL (one.people)) AS shared_contacts,
        ARRAY(SELECT t.touchpoint_id FROM unnest(one.people) AS who (contact_id)
               CROSS JOIN LATERAL (
                     SELECT t.touchpoint_id, t.occurred_at FROM timeline t

@@ -9,11 +9,15 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
+from rich.progress import Progress
 
 from domain.errors import Invalid
 from infra.settings import Settings
-from services.evaluation import checks, files, forecasts, printing, running, sets
+from services.evaluation import checks, files, first_meetings, forecasts, printing, running, sets, sigcomm
+from services.evaluation.first_meetings import FirstMeetings
 from services.evaluation.running import Given, Training
+
+CONFERENCE = "sigcomm2009"
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -69,12 +73,23 @@ async def _run(configured: Settings, asked: Asked, given: Sequence[Given]) -> in
             evaluated, learned = await running.evaluate(configured, one, printing.Bar(bars, one.name))
             told.append(evaluated)
             training.append(learned)
+        meetings = (
+            await _first_meetings(configured, asked, bars)
+            if asked.columns is None and CONFERENCE in asked.datasets
+            else None
+        )
     structure = checks.structural(one.found.exchanges for one in given)
-    report = printing.report(told, shared(training), structure)
+    report = printing.report(told, shared(training), structure, meetings)
     printing.show(Console(), report)
     if asked.json is not None:
         printing.write(report, asked.json)
     return 0
+
+
+async def _first_meetings(configured: Settings, asked: Asked, bars: Progress) -> FirstMeetings:
+    _, folder = sets.find(CONFERENCE, asked.folder)
+    bar = printing.Bar(bars, "who meets first")
+    return await first_meetings.measure(configured, sigcomm.read(folder), bar)
 
 
 def shared(training: Sequence[Training]) -> dict[str, float] | None:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from services.evaluation.checks import Checks
+from services.evaluation.first_meetings import FirstMeetings
 from services.evaluation.metrics import Measured
 from services.evaluation.running import Evaluated
 
@@ -26,11 +27,14 @@ class Report(Struct, frozen=True):
     outlook: list[Evaluated]
     shared_weights: dict[str, float] | None
     strength: Checks
+    first_meetings: FirstMeetings | None
 
 
-def report(outlook: list[Evaluated], shared: dict[str, float] | None, checks: Checks) -> Report:
+def report(
+    outlook: list[Evaluated], shared: dict[str, float] | None, checks: Checks, meetings: FirstMeetings | None
+) -> Report:
     now = datetime.now(UTC).replace(microsecond=0)
-    return Report(now, version("rapport"), outlook, shared, checks)
+    return Report(now, version("rapport"), outlook, shared, checks, meetings)
 
 
 def write(told: Report, path: Path) -> None:
@@ -44,6 +48,8 @@ def show(console: Console, told: Report) -> None:
         weights = ", ".join(f"{name} {value:+.2f}" for name, value in told.shared_weights.items())
         console.print(f"Fitted on the training parts of all of them: {weights}\n", highlight=False)
     _show_checks(console, told.strength)
+    if told.first_meetings is not None:
+        _show_meetings(console, told.first_meetings)
 
 
 def _show_outlook(console: Console, one: Evaluated) -> None:
@@ -87,6 +93,19 @@ def _show_checks(console: Console, checks: Checks) -> None:
         console.print(
             f"{'holds' if check.holds else '[red]fails[/]'}: {escape(check.what)}: {check.told}", highlight=False
         )
+
+
+def _show_meetings(console: Console, told: FirstMeetings) -> None:
+    console.print(
+        f"\nWho meets first? {told.candidates:,} candidates at {told.cut_offs} cut-offs, tied online and never met, of"
+        f" whom {told.met:.0%} met in the {told.hours} hours after.",
+        highlight=False,
+    )
+    table = Table("", "P@5", "P@10", "P@50", "AUC", "95 %", box=None, pad_edge=False)
+    for row in told.rankings:
+        firsts = [f"{one:.3f}" for one in (row.at_5, row.at_10, row.at_50)]
+        table.add_row(row.name, *firsts, _value(row.auc), _interval(row.auc))
+    console.print(table)
 
 
 class Bar:

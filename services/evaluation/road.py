@@ -69,6 +69,12 @@ def _another(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
+async def caught_up(context: Context) -> None:
+    """Bring every view to the end of the log, as the workers do."""
+    while await projector.advance(context):
+        pass
+
+
 class Road(Struct):
     """One business, and who its contacts are. Pairs are numbered, as platforms fold the case of handles."""
 
@@ -84,7 +90,7 @@ class Road(Struct):
             parts = [some[at : at + AT_ONCE] for at in range(0, len(some), AT_ONCE)]
             for part in await asyncio.gather(*(self._record(part) for part in parts)):
                 told(part)
-        await asyncio.gather(*(self._catch_up() for _ in range(2)))
+        await asyncio.gather(*(caught_up(self.context) for _ in range(2)))
 
     async def _record(self, exchanges: Sequence[Exchange]) -> int:
         items = [self._touchpoint(one) for one in exchanges]
@@ -108,10 +114,6 @@ class Road(Struct):
             people=(Reference(platform=PLATFORM, handle=str(number)),),
             minutes=exchange.minutes,
         )
-
-    async def _catch_up(self) -> None:
-        while await projector.advance(self.context):
-            pass
 
     async def states(self) -> dict[Pair, Relationship]:
         """Every relationship as it is stored now."""

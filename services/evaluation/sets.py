@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.errors import Invalid
-from services.evaluation import files
+from services.evaluation import files, sigcomm
 from services.evaluation.files import Exchange, Found
 
 Split = Literal["time", "events"]
@@ -23,7 +23,6 @@ COPENHAGEN = datetime(2014, 2, 3, tzinfo=UTC)  # the set tells no date: any Mond
 EMAIL = datetime(2003, 10, 1, tzinfo=UTC)
 HYPERTEXT = datetime(2009, 6, 3, tzinfo=UTC)
 WORKPLACE = datetime(2015, 2, 2, tzinfo=UTC)
-SIGCOMM = datetime(2009, 8, 17, 6, tzinfo=UTC)
 SCAN = 20  # seconds that a row of SocioPatterns stands for
 ONE_MEETING = 60  # seconds: rows less apart are one meeting
 
@@ -110,4 +109,5 @@ SETS: dict[str, Known] = {
     "CollegeMsg": Known("snap/CollegeMsg.txt.gz", "events", messages, "messages"),
     "InVS15": Known("sociopatterns/workplace_InVS15_tij.dat.gz", "time", faces(WORKPLACE), "talks face to face"),
     "SFHH": Known("sociopatterns/SFHH_tij.dat.gz", "events", faces(HYPERTEXT), "talks face to face"),
+    "sigcomm2009": Known("sigcomm2009", "time", sigcomm.exchanges, "messages, and time together at a conference"),
 }

@@ -462,3 +462,24 @@ def test_two_suggestions_a_rest_apart_are_two_nudges():
         ids |= {told(silent(), now=NOW + days * DAY)[0].nudge_id}
     assert len(ids) == 27
     assert told(silent())[0].nudge_id == told(silent())[0].nudge_id
+
+
+def test_who_is_likelier_to_be_met_comes_first():
+    """Shared contacts, then an occasion, then the same place; strength only between equals."""
+    likely = [
+        choosing.promise(5, occasion=False, near=False),
+        choosing.promise(1, occasion=True, near=False),
+        choosing.promise(1, occasion=False, near=True),
+        choosing.promise(1, occasion=False, near=False),
+        choosing.promise(0, occasion=False, near=True),
+        choosing.promise(0, occasion=False, near=False),
+    ]
+    assert likely == sorted(likely, reverse=True)
+    assert len(set(likely)) == len(likely)
+
+
+def test_of_two_online_friends_the_one_of_our_town_is_asked_for_first():
+    here = friend(contact_id=UUID(int=2), locality="Barcelona", within_reach="yes", score=40.0)
+    elsewhere = friend(contact_id=UUID(int=1), locality="Girona", within_reach="yes", score=60.0)
+    suggested = choosing.suggest([elsewhere, here], [], around(locality="barcelona"))
+    assert suggested[0].contact_id == here.contact_id

@@ -53,6 +53,20 @@ async def test_who_lives_near_needs_no_question(bakery: Business):
     assert nudge["question"] is None
 
 
+async def test_whom_our_people_know_as_we_were_told_is_a_shared_contact(bakery: Business, florist: Business):
+    """By ties and in shared touchpoints, each once; another business's ties are its own."""
+    await bakery.tell(
+        touchpoint("ben@example.com", "joe@example.com", occurred_at=ago(2)), touchpoint("zoe@example.com")
+    )
+    for business, others in ((bakery, ("joe", "zoe")), (florist, ("ann", "eve", "pat"))):
+        for other in others:
+            between = [{"email": "ben@example.com"}, {"email": f"{other}@example.com"}]
+            assert (await business.post("/v1/ties", {"between": between})).is_success
+    [nudge] = await nudged(bakery, "ben@example.com")
+    assert nudge["numbers"]["shared_contacts"] == 2
+    assert "You share 2 contacts." in nudge["reason"]
+
+
 async def test_who_lives_far_away_is_left_alone(bakery: Business):
     await bakery.post(
         "/v1/contacts",
