@@ -106,6 +106,10 @@ class GuestEntered(_OfGathering, frozen=True, kw_only=True):
     consent: str
 
     @property
+    def stream(self) -> str:
+        return guest_stream_of(self.gathering_id, self.contact_id)
+
+    @property
     def subjects(self) -> tuple[UUID, ...]:
         return (self.contact_id,)
 
@@ -430,16 +434,20 @@ def enter(
     gathering: Gathering | None,
     *,
     contact_id: UUID,
-    guests: Collection[UUID],
+    entered: bool,
+    guests: int,
     token_digest: str,
     now: datetime,
 ) -> list[Event]:
-    """A guest, once. `guests` are those there are. Raises NotFound where the page is gone; Refused where it is full."""
+    """A guest, once; `entered`, that they are one already, `guests` how many there are about.
+
+    Raises NotFound where the page is gone; Refused where it is full.
+    """
     if gathering is None or not gathering.shown_at(token_digest, now=now):
         raise NotFound("there is no such page")
-    if contact_id in guests:
+    if entered:
         return []
-    if len(guests) >= MOST_GUESTS:
+    if guests >= MOST_GUESTS:
         raise Refused("there are too many guests")
     personal = Personal(name=command.name.strip(), handle=command.handle.strip() or None)
     return [
@@ -483,6 +491,11 @@ def _scheduled(gathering: Gathering, **parts: object) -> Gathering:
 
 def stream_of(gathering_id: UUID) -> str:
     return f"gathering-{gathering_id}"
+
+
+def guest_stream_of(gathering_id: UUID, contact_id: UUID) -> str:
+    """Each guest's own: what is decided of a gathering reads no list of guests."""
+    return f"guest-{gathering_id}-{contact_id}"
 
 
 def _known(gathering: Gathering | None) -> Gathering:

@@ -30,12 +30,13 @@ class TooMany(Refused):
 
 
 class PublicPage(Struct, frozen=True):
-    """What a guest sees: whose gathering it is, what, and the next occurrences, cancelled ones too."""
+    """What a guest sees: whose gathering it is, what, and the next occurrences, cancelled ones too. `guests` not."""
 
     tenant: Tenant
     gathering_id: UUID
     plan: GatheringPlan
     coming: Sequence[Occurrence]
+    guests: int
 
 
 async def page_at(context: Context, token: str) -> PublicPage:
@@ -56,13 +57,15 @@ async def page_at(context: Context, token: str) -> PublicPage:
     coming = recurrence.occurrences(schedule, since=now, until=now + recurrence.AHEAD)
     if not schedule.plan.open or all(one.cancelled for one in coming):
         raise NotFound("there is no such page")
-    return PublicPage(tenant, gathering_id, schedule.plan, coming[:SHOWN])
+    return PublicPage(tenant, gathering_id, schedule.plan, coming[:SHOWN], row["guests"])
 
 
 async def enter(context: Context, page: PublicPage, command: EnterGuest, *, token: str, request_id: str) -> None:
     """What a guest wrote, noted once. Raises NotFound, Refused."""
     origin = Origin(actor="guest", source="page", correlation=request_id)
-    await commands.enter_guest(context, page.tenant, page.gathering_id, command, token=token, origin=origin)
+    await commands.enter_guest(
+        context, page.tenant, page.gathering_id, command, token=token, guests=page.guests, origin=origin
+    )
 
 
 async def count_entry(context: Context, page: PublicPage) -> None:

@@ -17,7 +17,6 @@ from domain.gatherings import (
     ChangeGathering,
     EnterGuest,
     Gathering,
-    GuestEntered,
     Link,
     LinkOpened,
     PlanGathering,
@@ -162,22 +161,32 @@ async def change_link(
 
 
 async def enter_guest(
-    context: Context, tenant: Tenant, gathering_id: UUID, command: EnterGuest, *, token: str, origin: Origin
+    context: Context,
+    tenant: Tenant,
+    gathering_id: UUID,
+    command: EnterGuest,
+    *,
+    token: str,
+    guests: int = 0,
+    origin: Origin,
 ) -> Done:
-    """A guest of the public page, once; a contact from then on, with no touchpoint.
+    """A guest of the public page, once; a contact from then on, with no touchpoint. `guests` are there already.
 
     Raises Invalid with the field; NotFound where the page is gone; Refused where it is full, Erased.
     """
     now = datetime.now(UTC)
     reference = Reference(email=command.email, name=command.name.strip())
 
+    def own_stream(known: Known) -> list[str]:
+        return [gatherings.guest_stream_of(gathering_id, known.people[0])]
+
     def decision(known: Known) -> Decision:
-        [contact_id] = known.people
-        guests = {event.contact_id for event, _ in known.stored if isinstance(event, GuestEntered)}
+        [contact_id], [stream] = known.people, own_stream(known)
         facts = gatherings.enter(
             command,
             known.fold(gatherings.evolve),
             contact_id=contact_id,
+            entered=bool(known.beside[stream]),
             guests=guests,
             token_digest=digest_of(token),
             now=now,
@@ -191,6 +200,7 @@ async def enter_guest(
         keyed_id(tenant, "guests", None),
         people=(reference,),
         fields=("guest",),
+        beside=own_stream,
     )
     return await decide(context, tenant, question, origin=origin)
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Controller, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from litestar.exceptions import HTTPException
 from litestar.params import PathParameter
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Redirect, Template
@@ -102,6 +103,12 @@ def _unread(request: AnyRequest, error: Exception) -> Template:
     return _notice(415, "We cannot read this", "Please go back, and use the form on the page.")
 
 
+def _refused(request: AnyRequest, error: HTTPException) -> Template:
+    if error.status_code == 413:
+        return _too_large(request, error)
+    return _notice(error.status_code, "That did not work", "Please go back, and use the form on the page.")
+
+
 def _notice(status: int, heading: str, text: str) -> Template:
     context = {"heading": heading, "text": text}
     return Template("notice.html", context=context, status_code=status, headers=HEADERS)
@@ -116,6 +123,7 @@ class GuestController(Controller):
         NotFound: _gone,
         TooLarge: _too_large,
         Unsupported: _unread,
+        HTTPException: _refused,
         Unavailable: _away,
         **dict.fromkeys(GONE, _away),
     }

@@ -24,7 +24,7 @@ def test_nothing_personal_is_in_the_body_or_in_public(event: Event):
 def test_an_event_lies_in_a_stream_of_its_kind(event: Event):
     kinds = {
         "contact", "touchpoint", "channel", "nudge", "appointment", "referral", "introduction", "tie", "tenant",
-        "webhook_endpoint", "apart", "gathering", "occurrence", "model",
+        "webhook_endpoint", "apart", "gathering", "occurrence", "guest", "model",
     }  # fmt: skip
     assert event.stream.partition("-")[0] in kinds
 

@@ -369,14 +369,15 @@ async def test_a_form_of_another_kind_or_size_is_refused(road: Road, bakery: Bus
     path = await opened(bakery, await gathering(bakery))
     async with road.client() as client:
         large = await client.post(path, data=form(name="x" * 20_000))
+        huge = await client.post(path, data=form(name="x" * 2_000_000))
         many = await client.post(path, data={f"f{n}": "x" for n in range(30)})
         other = await client.post(path, json=form())
         broken = await client.post(
             path, content=b"name=%ff%fe&email=%00", headers={"Content-Type": "application/x-www-form-urlencoded"}
         )
         empty = await client.post(path, headers={"Content-Type": "application/x-www-form-urlencoded"})
-    assert [one.status_code for one in (large, many, other, broken, empty)] == [413, 413, 415, 422, 422]
-    for answer in (large, many, other, broken, empty):
+    assert [one.status_code for one in (large, huge, many, other, broken, empty)] == [413, 413, 413, 415, 422, 422]
+    for answer in (large, huge, many, other, broken, empty):
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
 
 
