@@ -173,6 +173,15 @@ def contacts(*, tenant: Tenant = None, limit: int = 20, json: Json = False, data
 
 
 @app.command
+def duplicates(*, tenant: Tenant = None, limit: int = 20, json: Json = False, data: Data = None) -> None:
+    """List contacts that may be one person, with the reasons."""
+    with running(data) as configured:
+        from services import office
+
+        asyncio.run(office.show_duplicates(configured, tenant=tenant, limit=limit, as_json=json))
+
+
+@app.command
 def strength(
     who: Annotated[str, Parameter(help="Part of a name or handle, or the contact's id.")],
     /,

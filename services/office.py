@@ -18,7 +18,7 @@ from infra.context import Context, open_context
 from infra.settings import Settings
 from infra.tenants import Tenant
 from infra.verification import Verified, verify
-from infra.views import appointments, contacts, gatherings, nudges, strength
+from infra.views import appointments, contacts, duplicates, gatherings, nudges, strength
 from infra.views.contacts import Filter
 from services import printing
 
@@ -92,6 +92,19 @@ async def show_contacts(configured: Settings, *, tenant: UUID | None, limit: int
     printing.contacts(Console(), page.items, business.time_zone)
     if page.next:
         print(f"The {limit} strongest; more with --limit.")
+
+
+async def show_duplicates(configured: Settings, *, tenant: UUID | None, limit: int, as_json: bool) -> None:
+    async with opened(configured) as context:
+        business = await chosen(context, tenant)
+        page = await duplicates.page(context, business, limit=limit)
+    if as_json:
+        print(msgspec.json.encode(page).decode())
+        return
+    if not page.items:
+        print("Nobody seems to be there twice.")
+        return
+    printing.duplicates(Console(), page.items)
 
 
 async def explain_strength(

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from infra.views.appointments import AppointmentView, attendees
 from infra.views.contacts import ContactRow
+from infra.views.duplicates import Candidate, DuplicateView
 from infra.views.gatherings import GatheringView
 from infra.views.model import PreviewView
 from infra.views.network import HalfView, NetworkView
@@ -48,6 +49,20 @@ def contacts(console: Console, rows: Iterable[ContactRow], time_zone: str) -> No
         beat = "" if row.rhythm is None else row.rhythm.in_words
         table.add_row(f"{row.strength:.1f}", escape(title(row)), STAGES[row.stage], HALVES[row.half], last, beat)
     console.print(table)
+
+
+def duplicates(console: Console, rows: Iterable[DuplicateView]) -> None:
+    """Each pair with its reasons; the first of a pair is the one to keep."""
+    for row in rows:
+        kept, other = (escape(candidate(one)) for one in row.contacts)
+        console.print(f"[bold]{row.score:.2f}[/]  {kept}  =  {other}")
+        console.print(Padding(escape("; ".join(row.reasons)), (0, 0, 0, 6)))
+
+
+def candidate(one: Candidate) -> str:
+    """Somebody by name and first identity, with the id that a merge takes."""
+    known = [one.name, *(identity.handle for identity in one.identities[:1])]
+    return f"{', '.join(word for word in known if word) or 'somebody'} ({one.id})"
 
 
 def strongest(console: Console, explained: Sequence[tuple[ContactRow, StrengthView]]) -> None:

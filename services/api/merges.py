@@ -1,11 +1,11 @@
-"""Contacts that are one person, and those that are not: merge, unmerge, not the same."""
+"""Contacts that are one person, and those that are not: likely duplicates, merge, unmerge, not the same."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from litestar import Controller, Response, post
+from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
 from domain.merges import MergeContacts, MergePairs, TellApart, UnmergeContact
@@ -14,8 +14,11 @@ from infra.commands import Merged
 from infra.context import Context
 from infra.stored_events import Origin
 from infra.tenants import Tenant
+from infra.views import duplicates
+from infra.views.duplicates import DuplicateView
+from infra.views.pages import Page
 from services.api.contacts import ContactReceipt
-from services.api.parameters import ContactId, IdempotencyKey
+from services.api.parameters import After, ContactId, Cursor, IdempotencyKey, Limit
 from services.api.problems import Problem, counted, problem_of
 from services.api.touchpoints import Receipt
 
@@ -40,6 +43,26 @@ class MergeResults(Struct, frozen=True):
 class MergeController(Controller):
     path = "/v1/contacts"
     tags = ("Contacts",)
+
+    @get("/duplicates", operation_id="list_duplicates", summary="Contacts that may be one person")
+    async def duplicates(
+        self,
+        context: NamedDependency[Context],
+        tenant: NamedDependency[Tenant],
+        min_score: Annotated[
+            float, QueryParameter(ge=0.3, le=1, description="At least this likely, from 0 to 1.")
+        ] = 0.5,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        after: After = None,
+    ) -> Page[DuplicateView]:
+        """The likeliest first, each pair once, with the reasons in words.
+
+        Never a pair told apart, and never two whom the same imported file names.
+        """
+        return await duplicates.page(
+            context, tenant, min_score=min_score, limit=limit, given_cursor=cursor, after=after
+        )
 
     @post("/{contact_id:uuid}/merge", status_code=200, operation_id="merge_contacts", summary="Merge contacts into one")
     async def merge(

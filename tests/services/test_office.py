@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from domain.appointments import PlanAppointment
+from domain.contacts import AddContact
 from domain.gatherings import PlanGathering
 from domain.sources import AddSource
 from domain.touchpoints import RecordTouchpoint, Reference
@@ -154,12 +155,35 @@ async def talk(folder: DataFolder, tenant_id: UUID) -> None:
 
 
 @pytest.mark.slow
+def test_who_seems_to_be_there_twice_is_listed_with_the_reasons(folder: DataFolder):
+    added = json.loads(rapport(folder, "tenant", "add", "Cobbler", "--json").stdout)
+    tenant = ("--tenant", added["tenant_id"])
+    assert "Nobody seems" in rapport(folder, "duplicates", *tenant).stdout
+    ids = asyncio.run(know_twice(folder, UUID(added["tenant_id"])))
+    told = " ".join(rapport(folder, "duplicates", *tenant).stdout.split())
+    assert "the same name" in told
+    assert all(str(one) in told for one in ids)
+
+
+async def know_twice(folder: DataFolder, tenant_id: UUID) -> list[UUID]:
+    key = {"RAPPORT_MASTER_KEY": embedded.master_key(folder)}
+    configured = settings.load({**embedded.where(folder).environment(), **key})
+    async with office.opened(configured) as context:
+        tenant = await office.chosen(context, tenant_id)
+        names = [AddContact(name="Ana Berg"), AddContact(name="Berg, Ana")]
+        added = [await commands.add_contact(context, tenant, one, origin=Origin("test", "cli")) for one in names]
+        await catch_up(context)
+    return [contact_id for contact_id, _ in added]
+
+
+@pytest.mark.slow
 def test_a_tenant_is_added_and_its_log_verified_and_rebuilt(folder: DataFolder):
     added = json.loads(rapport(folder, "tenant", "add", "Florist", "--country", "DE", "--json").stdout)
     assert set(added) == {"tenant_id", "api_key"}
     tenant = ("--tenant", added["tenant_id"])
     assert json.loads(rapport(folder, "contacts", *tenant, "--json").stdout)["items"] == []
     assert "Nobody yet" in rapport(folder, "contacts", *tenant).stdout
+    assert json.loads(rapport(folder, "duplicates", *tenant, "--json").stdout)["items"] == []
     assert "all as they were written" in rapport(folder, "verify").stdout
     assert json.loads(rapport(folder, "verify", *tenant, "--json").stdout)[0]["broken_at"] is None
     assert "rebuilt" in rapport(folder, "rebuild", "contacts").stdout

@@ -78,6 +78,7 @@ def test_every_route_of_the_issue_is_there():
         ("POST", "/v1/contacts"),
         ("GET", "/v1/contacts/{contact_id}"),
         ("PATCH", "/v1/contacts/{contact_id}"),
+        ("GET", "/v1/contacts/duplicates"),
         ("POST", "/v1/contacts/{contact_id}/merge"),
         ("POST", "/v1/contacts/merges"),
         ("POST", "/v1/contacts/{contact_id}/unmerge"),
@@ -190,6 +191,7 @@ def test_every_operation_and_parameter_is_described(name: str):
 
 LISTS = {
     "/v1/contacts", "/v1/contacts/{contact_id}/timeline", "/v1/contacts/{contact_id}/ties", "/v1/channels",
+    "/v1/contacts/duplicates",
     "/v1/nudges", "/v1/referrals", "/v1/imports", "/v1/imports/{import_id}/rows", "/v1/imports/{import_id}/people",
     "/v1/gatherings", "/v1/gatherings/{gathering_id}/occurrences", "/v1/gatherings/{gathering_id}/guests",
     "/v1/gatherings/{gathering_id}/attendance",
