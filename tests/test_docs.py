@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domain import events
+from domain import bulk, events, touches
 from tests.road import Business
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +48,14 @@ def test_there_are_examples():
 def test_each_event_type_is_in_the_docs():
     told = (ROOT / "docs" / "events.md").read_text()
     assert [name for name in events.TYPES if f"`{name}`" not in told] == []
+
+
+def test_each_kind_of_touch_and_each_scheduler_is_in_the_docs_of_strength():
+    told = (ROOT / "docs" / "strength.md").read_text()
+    assert [kind for kind in touches.KINDS if f"`{kind}`" not in told] == []
+    named = re.search(r"is one of (activecampaign.*?) \(", told, flags=re.DOTALL)
+    assert named
+    assert set(re.split(r",\s+", named[1])) == bulk.SCHEDULERS
 
 
 def test_each_command_is_in_the_readme():

@@ -9,7 +9,6 @@ CREATE INDEX timeline_words ON timeline (tenant_id, build, text_mark, occurred_a
 
 -- The last complaint or dispute: it strains the relationship for 90 days.
 ALTER TABLE relationship ADD COLUMN strained_at timestamptz;
-CREATE INDEX relationship_strained ON relationship (tenant_id, build, strained_at) WHERE strained_at IS NOT NULL;
 
 -- Complaints told before.
 GRANT SELECT ON timeline TO rapport_log;

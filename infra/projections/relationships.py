@@ -74,7 +74,7 @@ async def apply(connection: Connection, batch: Batch) -> None:
     news = _news(batch.events)
     back, removed = await _removals(connection, batch, news)
     moved = {who for one in batch.events if isinstance(one.event, MERGING) for who in one.event.subjects}
-    bulk = await _of_bulk(connection, batch)
+    bulk = await timeline.weighed_anew(connection, batch)
     stands = await merges.standing_of(connection, batch.tenant_id, news.keys() | back | removed | moved | bulk)
     again = {stands.get(who, who) for who in back | removed | moved | bulk}
     await _take_out(connection, batch, moved & stands.keys())
@@ -103,12 +103,6 @@ async def apply(connection: Connection, batch: Batch) -> None:
 
 
 NEW = Kept()
-
-
-async def _of_bulk(connection: Connection, batch: Batch) -> set[UUID]:
-    """Those of whom a touch counts no more, or again, because of what the same words of ours were to others."""
-    sent = await timeline.around(connection, batch)
-    return {row["contact_id"] for row, _, was_bulk in sent if row["bulk"] != was_bulk}
 
 
 def _described(events: Iterable[Stored]) -> set[str]:

@@ -7,6 +7,7 @@ Beside them stand the decisions on referrals, of which it tells what a won one i
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
@@ -51,7 +52,7 @@ async def _mark_bulk(connection: Connection, batch: Batch) -> None:
     """What the batch made bulk, or no more so."""
     changed = [
         (row["contact_id"], row["touchpoint_id"], is_bulk)
-        for row, is_bulk, _ in await around(connection, batch, build=batch.build)
+        for row, is_bulk in await _judged(connection, batch, "counts", build=batch.build)
         if is_bulk != row["bulk"]
     ]
     if changed:
@@ -59,12 +60,21 @@ async def _mark_bulk(connection: Connection, batch: Batch) -> None:
         await connection.execute(queries("timeline").mark_bulk, batch.tenant_id, batch.build, *columns)
 
 
-async def around(
-    connection: Connection, batch: Batch, *, build: int | None = None
-) -> list[tuple[asyncpg.Record, bool, bool]]:
-    """What may be bulk because of the batch, with whether it is, and whether it was before the batch.
+async def weighed_anew(connection: Connection, batch: Batch) -> set[UUID]:
+    """Whose touch counts no more, or again, because of what the batch says of the same words to others.
 
-    Of `build`, or of the live one, as far as that has come. What is struck is no bulk.
+    By the live rows as far as these have come, against what counted before the batch.
+    """
+    judged = await _judged(connection, batch, "counted", build=None)
+    return {row["contact_id"] for row, was_bulk in judged if row["bulk"] != was_bulk}
+
+
+async def _judged(
+    connection: Connection, batch: Batch, counting: Literal["counts", "counted"], *, build: int | None
+) -> list[tuple[asyncpg.Record, bool]]:
+    """What may be bulk because of the batch, with whether it is, of what counts now or counted before the batch.
+
+    Of `build`, or of the live one. What is struck is no bulk.
     """
     spans = _spans(batch.events)
     if not spans:
@@ -80,9 +90,9 @@ async def around(
     found = []
     for mark, sent in by_words.items():
         first, last = spans[mark]
-        now, then = _bulk_of(sent, "counts"), _bulk_of(sent, "counted")
+        mass = bulk(Sent(row["touchpoint_id"], row["contact_id"], row["occurred_at"]) for row in sent if row[counting])
         found += [
-            (row, row["counts"] and row["touchpoint_id"] in now, row["counted"] and row["touchpoint_id"] in then)
+            (row, row[counting] and row["touchpoint_id"] in mass)
             for row in sent
             if first - WITHIN <= row["occurred_at"] <= last + WITHIN
         ]
@@ -108,10 +118,6 @@ def _spans(events: Iterable[Stored]) -> dict[str, tuple[datetime, datetime]]:
             case _:
                 pass
     return spans
-
-
-def _bulk_of(rows: Iterable[asyncpg.Record], counts: str) -> set[UUID]:
-    return bulk(Sent(row["touchpoint_id"], row["contact_id"], row["occurred_at"]) for row in rows if row[counts])
 
 
 def _marks(events: Iterable[Stored]) -> Iterator[tuple[str, UUID, UUID, int]]:

@@ -19,7 +19,7 @@ UPDATE timeline t SET struck_at_position = x.position
 SELECT t.text_mark, t.contact_id, t.touchpoint_id, t.occurred_at, t.bulk, t.struck_at_position IS NULL AS counts,
        t.position <= $6 AND (t.struck_at_position IS NULL OR t.struck_at_position > $6) AND NOT t.struck_before @> $6::bigint AS counted
   FROM unnest($3::text[], $4::timestamptz[], $5::timestamptz[]) AS x (text_mark, since, until)
-  JOIN timeline t ON t.tenant_id = $1 AND t.build = coalesce($2, live_build('timeline')) AND t.text_mark = x.text_mark
+  JOIN timeline t ON t.tenant_id = $1 AND t.build = (SELECT coalesce($2, live_build('timeline'))) AND t.text_mark = x.text_mark
                  AND t.occurred_at BETWEEN x.since AND x.until;
 
 -- name: mark_bulk

@@ -51,3 +51,23 @@ async def test_the_same_words_to_five_are_marked_and_weigh_nothing(bakery: Busin
     bob = await bakery.get(f"/v1/contacts/{told[1]['contact_ids'][0]}/strength")
     assert (bob["score"], bob["stage"], bob["contact_days"]) == (0, "named_only", 0)
     assert (await florist.get(f"/v1/contacts/{few[0]['contact_ids'][0]}/strength"))["contact_days"] == 1
+
+
+async def test_what_was_known_then_knew_of_no_mailing_and_no_complaint(bakery: Business, florist: Business):
+    note = "Dear customer, our new cakes are here, come and try them."
+    people = [f"{name}@example.com" for name in ("ann", "bob", "cat", "dan", "eve")]
+    told = await bakery.tell(*(touchpoint(who, note=note, occurred_at=ago(3)) for who in people[:4]))
+    await florist.tell(touchpoint(people[4], note=note, occurred_at=ago(3)))
+    who = told[0]["contact_ids"][0]
+    then = ago(0)
+    await bakery.tell(
+        touchpoint(people[4], note=note, occurred_at=ago(3)),
+        touchpoint(people[0], kind="complaint", direction="in", occurred_at=ago(1)),
+    )
+    now = await bakery.get(f"/v1/contacts/{who}/strength")
+    known = await bakery.get(f"/v1/contacts/{who}/strength", at=then)
+    assert (now["contact_days"], known["contact_days"]) == (0, 1)
+    assert (now["strained_until"] is not None, known["strained_until"]) == (True, None)
+    assert (await bakery.get(f"/v1/contacts/{who}", at=then))["strained_until"] is None
+    weeks = (await bakery.get(f"/v1/contacts/{who}/strength/history", at=then))["items"]
+    assert weeks[-1]["score"] == known["score"] > now["score"]
