@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import IO
 from unicodedata import category
 from uuid import UUID
@@ -96,4 +97,9 @@ def unseal(tenant: Tenant, import_id: UUID, place: str, sealed: bytes) -> bytes:
 
 
 def _key(tenant: Tenant) -> bytes:
-    return sealing.derive(tenant.keys.key, b"imports")
+    return _derived(tenant.keys.key)
+
+
+@lru_cache(maxsize=1_000)
+def _derived(key: bytes) -> bytes:
+    return sealing.derive(key, b"imports")

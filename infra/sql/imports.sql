@@ -151,14 +151,19 @@ SELECT $1, $2, x.person_id, ARRAY(SELECT json_array_elements_text(x.platforms::j
 
 -- name: unsorted
 -- People nobody sorted yet, each with whoever has one of their identities already, and whether the skip-list has one.
+-- Scalar questions, each one probe of an index: joined, they were answered by reading all identities for each person.
 SELECT p.person_id, p.signs, p.sealed,
        (SELECT o.person_id FROM import_person o
          WHERE o.tenant_id = p.tenant_id AND o.import_id = p.import_id AND o.name_digest = p.name_digest AND o.person_id <> p.person_id
          LIMIT 1) AS like_person,
-       (SELECT i.contact_id FROM unnest(p.platforms, p.handles) WITH ORDINALITY AS w (platform, handle, n)
-          JOIN identity i ON i.tenant_id = p.tenant_id AND i.platform = w.platform AND i.handle = w.handle ORDER BY w.n LIMIT 1) AS contact_id,
-       EXISTS (SELECT FROM unnest(p.platforms, p.handles) AS w (platform, handle)
-                 JOIN skip_list s ON s.tenant_id = p.tenant_id AND s.platform = w.platform AND s.handle = w.handle) AS skipped
+       (SELECT held.contact_id
+          FROM (SELECT w.n, (SELECT i.contact_id FROM identity i
+                              WHERE i.tenant_id = p.tenant_id AND i.platform = w.platform AND i.handle = w.handle) AS contact_id
+                  FROM unnest(p.platforms, p.handles) WITH ORDINALITY AS w (platform, handle, n)) held
+         WHERE held.contact_id IS NOT NULL ORDER BY held.n LIMIT 1) AS contact_id,
+       (SELECT coalesce(bool_or((SELECT true FROM skip_list s
+                                  WHERE s.tenant_id = p.tenant_id AND s.platform = w.platform AND s.handle = w.handle)), false)
+          FROM unnest(p.platforms, p.handles) AS w (platform, handle)) AS skipped
   FROM import_person p
  WHERE p.tenant_id = $1 AND p.import_id = $2 AND p.sort IS NULL ORDER BY p.person_id LIMIT $3;
 
@@ -174,18 +179,22 @@ SELECT contact_id, lower(name) AS name FROM contact
  WHERE tenant_id = $1 AND build = live_build('contacts') AND lower(name) = ANY ($2) ORDER BY contact_id;
 
 -- name: mark_rows
--- In the dry run: rows whose people are all private, and rows with people who wait to be sorted.
-UPDATE import_row r SET outcome = x.outcome, reason = x.reason
-  FROM (SELECT r.row,
-               CASE WHEN bool_and(p.sort = 'private') THEN 'private' ELSE 'waiting' END AS outcome,
-               CASE WHEN bool_and(p.sort = 'private') THEN 'private' ELSE 'a person nobody has sorted yet' END AS reason
-          FROM import_row r
-         CROSS JOIN unnest(r.people) AS w (person_id)
-          JOIN import_person p ON p.tenant_id = r.tenant_id AND p.import_id = r.import_id AND p.person_id = w.person_id
-         WHERE r.tenant_id = $1 AND r.import_id = $2 AND r.outcome = 'recorded'
-         GROUP BY r.row
-        HAVING bool_and(p.sort = 'private') OR bool_or(p.sort = 'unsure')) x
- WHERE r.tenant_id = $1 AND r.import_id = $2 AND r.row = x.row;
+-- In the dry run: rows whose people are all private, and rows with people who wait to be sorted. Step by step, as nothing
+-- is known yet of how many rows and people a file just read has.
+WITH person AS MATERIALIZED (
+  SELECT person_id, sort FROM import_person WHERE tenant_id = $1 AND import_id = $2 AND sort IN ('private', 'unsure')),
+named AS MATERIALIZED (
+  SELECT r.row, w.person_id FROM import_row r CROSS JOIN unnest(r.people) AS w (person_id)
+   WHERE r.tenant_id = $1 AND r.import_id = $2 AND r.outcome = 'recorded' AND EXISTS (SELECT FROM person)),
+marked AS MATERIALIZED (
+  SELECT n.row, bool_and(p.sort IS NOT DISTINCT FROM 'private') AS private
+    FROM named n LEFT JOIN person p ON p.person_id = n.person_id
+   GROUP BY n.row HAVING bool_and(p.sort IS NOT DISTINCT FROM 'private') OR bool_or(p.sort = 'unsure'))
+UPDATE import_row r
+   SET outcome = CASE WHEN m.private THEN 'private' ELSE 'waiting' END,
+       reason = CASE WHEN m.private THEN 'private' ELSE 'a person nobody has sorted yet' END
+  FROM marked m
+ WHERE r.tenant_id = $1 AND r.import_id = $2 AND r.row = m.row;
 
 -- name: sorts
 SELECT person_id, sort FROM import_person WHERE tenant_id = $1 AND import_id = $2 AND person_id = ANY ($3);
