@@ -93,7 +93,7 @@ def in_words(found: Yield) -> list[str]:
     if found.met:
         told += [*_followed_up(found.followed_up), *_in_touch(found.in_touch_at_90_days)]
     if found.new_contacts:
-        told.append(f"{_people(found.new_contacts)} you did not know before.")
+        told.append(f"{_people(found.new_contacts)} {'was' if found.new_contacts == 1 else 'were'} new to you.")
     if found.referrals:
         told.append(f"{_counted(found.referrals, 'referral')} came from people you met here, within a year.")
     if found.new_allies:
@@ -117,7 +117,8 @@ def _came(found: Yield) -> str:
 def _followed_up(share: Share) -> list[str]:
     told = []
     if share.of:
-        told.append(f"Of {_number(share.of)} you met, you followed up with {_number(share.count)} within three days.")
+        did = "You followed up with" if share.count or share.of > 1 else "You did not follow up with"
+        told.append(f"{did} {_some(share)} within three days.")
     if share.too_early:
         told.append(f"There is still time to follow up with {_number(share.too_early)}.")
     return told
@@ -126,7 +127,19 @@ def _followed_up(share: Share) -> list[str]:
 def _in_touch(share: Share) -> list[str]:
     if not share.of:
         return []
-    return [f"About three months later, {_number(share.count)} of {_number(share.of)} were still in touch with you."]
+    were = "you were in touch with" if share.count or share.of > 1 else "you were not in touch with"
+    return [f"About three months later {were} {_some(share)}."]
+
+
+def _some(share: Share) -> str:
+    """Of those who were met: the one, both, one of the two, none of the five."""
+    if share.of == 1:
+        return "the one you met"
+    if share.of == 2 and share.count != 1:
+        return "both of them" if share.count else "neither of them"
+    return (
+        f"all {_number(share.of)}" if share.count == share.of else f"{_number(share.count)} of the {_number(share.of)}"
+    )
 
 
 def _people(count: int) -> str:

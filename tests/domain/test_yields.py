@@ -36,6 +36,26 @@ def test_small_numbers_are_words():
     assert words(*[guest()] * 20, guest(met_at=None))[0] == "21 people came, and you met 20 of them."
 
 
+def test_shares_of_few_are_said_as_one_says_them():
+    assert words(guest(), held=1)[1:] == [
+        "You did not follow up with the one you met within three days.",
+        "About three months later you were not in touch with the one you met.",
+    ]
+    assert words(guest(followed_up=True, new=True))[1:] == [
+        "You followed up with the one you met within three days.",
+        "About three months later you were not in touch with the one you met.",
+        "One person was new to you.",
+    ]
+    assert words(guest(followed_up=True), guest(followed_up=True))[1:] == [
+        "You followed up with both of them within three days.",
+        "About three months later you were in touch with neither of them.",
+    ]
+    assert words(*[guest(in_touch=True)] * 3, guest(followed_up=True))[1:] == [
+        "You followed up with one of the four within three days.",
+        "About three months later you were in touch with three of the four.",
+    ]
+
+
 def test_what_cannot_be_said_yet_is_not_counted_as_missed():
     found = reckon(
         [guest(met_at=NOW - timedelta(hours=5)), guest(), guest(followed_up=True)], cost=None, held=1, now=NOW

@@ -499,7 +499,7 @@ async def test_what_it_led_to(bakery: Business):
     assert found["in_words"][:3] == [
         "Three people came, and you met two of them.",
         "One person came again.",
-        "Of two you met, you followed up with one within three days.",
+        "You followed up with one of the two within three days.",
     ]
 
 
