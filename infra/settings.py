@@ -19,7 +19,7 @@ MEANING = {
     "RAPPORT_DATABASE_URL": "your own PostgreSQL 18 (postgresql://...), as the role the application runs as",
     "RAPPORT_ADMIN_DATABASE_URL": "the same database as the role that migrates it; default RAPPORT_DATABASE_URL",
     "RAPPORT_REDIS_URL": "your own Valkey or Redis (redis://...)",
-    "RAPPORT_PUBLIC_URL": "where others reach the API (https://...), so that webhooks come in; default its own address",
+    "RAPPORT_PUBLIC_URL": "where others reach the API (https://...), webhooks and guests; default its own address",
     "RAPPORT_WEBHOOKS_ALLOW_LOOPBACK": "1: webhooks may go to this machine too, by http and on any port; default 0",
     "RAPPORT_IMPORT_LIMIT_MB": "how large a file an import takes, in MB, 1 to 8192; default 500",
     "RAPPORT_MASTER_KEY": "32 bytes in base64 that wrap the keys of the tenants; without it personal data is lost",
