@@ -28,6 +28,9 @@ DELETE FROM removed_contact WHERE tenant_id = $1 AND build = $2;
 -- name: empty_channel
 DELETE FROM channel WHERE tenant_id = $1 AND build = $2;
 
+-- name: empty_channel_day
+DELETE FROM channel_day WHERE tenant_id = $1 AND build = $2;
+
 -- name: empty_nudge
 DELETE FROM nudge WHERE tenant_id = $1 AND build = $2;
 

@@ -132,14 +132,16 @@ SELECT s.contact_id, max(s.occurred_at) AS last_at, count(*) FILTER (WHERE s.kin
 
 -- name: of_referrers
 -- How these contacts stand: since when they are known, how far they have come, their rhythm, how often they vouched for us.
-SELECT r.contact_id, r.first_touch_at, r.stage, r.rhythm,
-       (SELECT count(DISTINCT t.touchpoint_id) FROM timeline t
-         WHERE t.tenant_id = $1 AND t.build = live_build('timeline') AND t.kind = 'vouch' AND t.direction <> 'out'
-           AND t.struck_at_position IS NULL
-           AND (t.contact_id = r.contact_id OR t.contact_id = ANY (ARRAY(
-                SELECT a.contact_id FROM contact_alias a
-                 WHERE a.tenant_id = $1 AND a.build = live_build('contacts') AND a.standing_id = r.contact_id)))) AS vouches
-  FROM relationship r WHERE r.tenant_id = $1 AND r.build = live_build('relationships') AND r.contact_id = ANY ($2);
+WITH vouched AS (
+  SELECT coalesce(a.standing_id, t.contact_id) AS contact_id, count(DISTINCT t.touchpoint_id) AS vouches
+    FROM timeline t
+    LEFT JOIN contact_alias a ON a.tenant_id = $1 AND a.build = live_build('contacts') AND a.contact_id = t.contact_id
+   WHERE t.tenant_id = $1 AND t.build = live_build('timeline') AND t.kind = 'vouch' AND t.direction <> 'out'
+     AND t.struck_at_position IS NULL
+   GROUP BY 1)
+SELECT r.contact_id, r.first_touch_at, r.stage, r.rhythm, coalesce(v.vouches, 0) AS vouches
+  FROM relationship r LEFT JOIN vouched v ON v.contact_id = r.contact_id
+ WHERE r.tenant_id = $1 AND r.build = live_build('relationships') AND r.contact_id = ANY ($2);
 
 -- name: told_after
 -- When the referrer of each decided referral first heard from us afterwards; null where they have not.

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -19,6 +19,7 @@ from infra.context import Context
 from infra.database import Connection, queries, reading
 from infra.projections.relationships import unpack_rhythm
 from infra.tenants import Tenant
+from infra.viewpoints import Viewpoint, build_of, now_of
 from infra.views.freshness import reached
 from infra.views.pages import Instant
 from infra.views.referrals import Person, link_of, names
@@ -184,12 +185,12 @@ class Known(Struct, frozen=True):
 
 
 async def overview(
-    context: Context, tenant: Tenant, *, now: datetime | None = None, after: int | None = None
+    context: Context, tenant: Tenant, *, after: int | None = None, seen: Viewpoint | None = None
 ) -> ReferralOverview:
     """As of `now`. Raises Behind."""
-    position = await reached(context, tenant, READS, after)
-    now = now or datetime.now(UTC)
-    async with reading(context.pool, tenant.tenant_id) as connection:
+    position = await reached(context, tenant, READS, after, seen)
+    now = now_of(seen)
+    async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
         known = await _known(connection, tenant, now)
         found = await asyncio.to_thread(chains.chains, known.links)
         middle = [one.contact_id for one in found.members if one.by is not None and one.below]

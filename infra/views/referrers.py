@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
@@ -16,6 +16,7 @@ from domain.chains import Link
 from infra.context import Context
 from infra.database import queries, reading
 from infra.tenants import Tenant
+from infra.viewpoints import Viewpoint, build_of, now_of
 from infra.views.contacts import Stage, stage_of
 from infra.views.freshness import reached
 from infra.views.pages import Page, cursor, keys_of
@@ -67,14 +68,14 @@ async def page(
     *,
     limit: int = 50,
     given_cursor: str | None = None,
-    now: datetime | None = None,
     after: int | None = None,
+    seen: Viewpoint | None = None,
 ) -> Page[ReferrerView]:
     """Those worth most a year first. Raises Invalid, Behind."""
     [place] = keys_of(given_cursor, tuple[Place]) or (0,)
-    position = await reached(context, tenant, READS, after)
-    now = now or datetime.now(UTC)
-    async with reading(context.pool, tenant.tenant_id) as connection:
+    position = await reached(context, tenant, READS, after, seen)
+    now = now_of(seen)
+    async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
         rows = await connection.fetch(queries("referrals").received, tenant.tenant_id)
         links = [link_of(row) for row in rows]
         who = list({link.referrer_id for link in links})
@@ -143,14 +144,14 @@ async def balances(
     *,
     limit: int = 50,
     given_cursor: str | None = None,
-    now: datetime | None = None,
     after: int | None = None,
+    seen: Viewpoint | None = None,
 ) -> Page[BalanceView]:
     """Allies and advocates with whom there were referrals either way, by id. Raises Invalid, Behind."""
     [last_id] = keys_of(given_cursor, tuple[UUID]) or (None,)
-    position = await reached(context, tenant, READS, after)
-    now = now or datetime.now(UTC)
-    async with reading(context.pool, tenant.tenant_id) as connection:
+    position = await reached(context, tenant, READS, after, seen)
+    now = now_of(seen)
+    async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
         rows = await connection.fetch(queries("referrals").between, tenant.tenant_id)
         partners: dict[UUID, list[asyncpg.Record]] = {}
         for row in rows:

@@ -1,7 +1,7 @@
 """Supporters: who vouched for us, shared or reviewed something of ours, or referred somebody to us, at any stage."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec import Struct
@@ -10,6 +10,7 @@ from domain.nudges import reach
 from infra.context import Context
 from infra.database import Connection, queries, reading
 from infra.tenants import Tenant
+from infra.viewpoints import Viewpoint, build_of, now_of
 from infra.views.contacts import Stage, stage_of
 from infra.views.freshness import reached
 from infra.views.pages import Instant, Page, cursor, keys_of
@@ -43,14 +44,14 @@ async def page(
     from_afar: bool | None = None,
     limit: int = 50,
     given_cursor: str | None = None,
-    now: datetime | None = None,
     after: int | None = None,
+    seen: Viewpoint | None = None,
 ) -> Page[SupporterView]:
     """The latest first. Raises Invalid, Behind."""
     [last_at, last_id] = keys_of(given_cursor, tuple[Instant, UUID]) or (None, None)
-    position = await reached(context, tenant, READS, after)
-    now = now or datetime.now(UTC)
-    async with reading(context.pool, tenant.tenant_id) as connection:
+    position = await reached(context, tenant, READS, after, seen)
+    now = now_of(seen)
+    async with reading(context.pool, tenant.tenant_id, build=build_of(seen)) as connection:
         found = await supporters_between(connection, tenant, now - YEAR, now)
         left = [
             one

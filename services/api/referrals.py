@@ -127,12 +127,15 @@ class ReferralController(Controller):
         context: NamedDependency[Context],
         tenant: NamedDependency[Tenant],
         after: After = None,
+        at: At = None,
+        true_at: TrueAt = None,
     ) -> ReferralOverview:
         """Told, referred and won; how long contact and thanks took; generations; whether clients bring clients.
 
         What too few referrals cannot tell is null, and `missing` says what it needs.
         """
-        return await referral_overview.overview(context, tenant, after=after)
+        seen = await looking(context, tenant, at, true_at)
+        return await referral_overview.overview(context, tenant, after=after, seen=seen)
 
     @get("/referrers", operation_id="list_referrers", summary="List those who refer")
     async def referrers(
@@ -142,9 +145,12 @@ class ReferralController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
         after: After = None,
+        at: At = None,
+        true_at: TrueAt = None,
     ) -> Page[ReferrerView]:
         """Those worth most a year first, each with its interval; of equals who vouched more."""
-        return await referrers.page(context, tenant, limit=limit, given_cursor=cursor, after=after)
+        seen = await looking(context, tenant, at, true_at)
+        return await referrers.page(context, tenant, limit=limit, given_cursor=cursor, after=after, seen=seen)
 
     @get("/supporters", operation_id="list_supporters", summary="List those who spoke for us")
     async def supporters(
@@ -157,10 +163,13 @@ class ReferralController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
         after: After = None,
+        at: At = None,
+        true_at: TrueAt = None,
     ) -> Page[SupporterView]:
         """Who vouched, shared, reviewed or referred in the last 365 days, at any stage; the latest first."""
+        seen = await looking(context, tenant, at, true_at)
         return await supporters.page(
-            context, tenant, from_afar=from_afar, limit=limit, given_cursor=cursor, after=after
+            context, tenant, from_afar=from_afar, limit=limit, given_cursor=cursor, after=after, seen=seen
         )
 
     @get("/balance", operation_id="list_referral_balances", summary="Who leads between us and our allies")
@@ -171,9 +180,12 @@ class ReferralController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
         after: After = None,
+        at: At = None,
+        true_at: TrueAt = None,
     ) -> Page[BalanceView]:
         """In words, for allies and advocates alone: `even`, `you_lead`, `they_lead`."""
-        return await referrers.balances(context, tenant, limit=limit, given_cursor=cursor, after=after)
+        seen = await looking(context, tenant, at, true_at)
+        return await referrers.balances(context, tenant, limit=limit, given_cursor=cursor, after=after, seen=seen)
 
     @get("/{referral_id:uuid}", operation_id="show_referral", summary="One referral")
     async def one(

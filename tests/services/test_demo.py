@@ -153,6 +153,33 @@ async def test_what_is_told_of_referrals_makes_sense(loaded: Loaded, slug: str):
     assert loaded.part(slug, "advocate") in [one["contact"]["name"] for one in ranked[:3]]
 
 
+async def test_the_two_halves_make_sense(loaded: Loaded, slug: str):
+    business = loaded.businesses[slug]
+    network, seen = await business.get("/v1/network"), await business.get("/v1/network/overlap")
+    assert {half: seen["half"][half] for half in seen["half"]} == {
+        half: network[half]["count"] for half in seen["half"]
+    }
+    assert 0.3 < seen["met"]["share"] < 0.9
+    assert f"met {round(100 * seen['met']['share'])} %" in seen["headline"]
+    assert 5 <= seen["blended"]["blended"] <= seen["blended"]["of"]
+    assert sum(one["of"] for one in seen["by_stage"]) == seen["blended"]["of"]
+    moving = [one["contact"]["name"] for one in seen["next_to_move"]]
+    assert loaded.part(slug, "friend in town") in moving
+    assert len(moving) <= 10
+    for half in ("online", "in_person"):
+        assert 0 < seen[f"depth_{half}"]["depth"] < 1
+    assert seen["bridging"]["communities"] >= 1
+    places = await business.get("/v1/network/outposts")
+    assert places["customers"] >= 5
+    assert all(
+        use["giving_low"] < use["giving"] < use["giving_high"] for use in places["channels"] if not use["too_few"]
+    )
+    assert len(places["feeding"]) >= 5
+    assert 0 < seen["trend"]["before"] < 1
+    led = (await business.get("/v1/network/occasions"))["items"]
+    assert all(one["new_contacts"] <= one["met"] <= one["came"] for one in led)
+
+
 async def test_one_referrer_waits_for_thanks(loaded: Loaded, slug: str):
     [waiting] = (await loaded.businesses[slug].get("/v1/referrals", unthanked=True, direction="received"))["items"]
     assert waiting["referrer"]["name"] == loaded.part(slug, "not thanked")

@@ -22,6 +22,9 @@ VIEWS = [
     "/v1/referrals/referrers",
     "/v1/referrals/supporters",
     "/v1/referrals/balance",
+    "/v1/network/overlap",
+    "/v1/network/outposts",
+    "/v1/network/occasions",
 ]
 
 
