@@ -4,6 +4,9 @@ import asyncio
 import base64
 import json
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,3 +137,18 @@ async def test_the_first_days_of_copenhagen(evaluate: Callable[..., int], tmp_pa
     figures = told(out)
     assert figures["outlook"]["auc"] > 0.6
     assert figures["frequency"]["auc"] > 0.6
+
+
+@pytest.mark.slow
+async def test_given_up_half_way_it_leaves_nothing(evaluate: Callable[..., int], tmp_path: Path, database: Database):
+    """As by Ctrl-C, once its database is there."""
+    file = lively(tmp_path / "mine.txt", [f"p{n}" for n in range(12)])
+    command = [sys.executable, "-m", "services.cli", "evaluate", str(file), "--columns", SMALL]
+    running = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(1_000):
+        if await databases(database.admin_url):
+            break
+        await asyncio.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    assert await running.wait() == 130
+    assert await databases(database.admin_url) == []
