@@ -271,6 +271,31 @@ async def test_the_feed_tells_who_was_merged_and_told_apart(bakery: Business, fl
     assert (await florist.get("/v1/events"))["items"] == []
 
 
+async def test_webhooks_are_told_of_a_merge(bakery: Business, florist: Business):
+    for business in (bakery, florist):
+        wanted = {"url": "http://127.0.0.1:9/", "types": ["contact.merged", "contact.unmerged"]}
+        assert (await business.post("/v1/webhook-endpoints", wanted)).status_code == 201
+    ben, baker = await known(bakery, touchpoint("ben@example.com"), touchpoint("baker@example.com"))
+    await merge(bakery, ben, baker)
+    await unmerge(bakery, ben, baker)
+    await bakery.settled()
+    told = (await bakery.get("/v1/webhook-deliveries"))["items"]
+    assert sorted(one["type"] for one in told) == ["contact.merged", "contact.unmerged"]
+    assert (await florist.get("/v1/webhook-deliveries"))["items"] == []
+
+
+async def test_looking_back_before_the_merge_there_were_two(bakery: Business):
+    ben, baker = await known(bakery, touchpoint("ben@example.com"), touchpoint("baker@example.com"))
+    await bakery.settled()
+    before = (await bakery.get("/v1/events"))["items"][-1]["recorded_at"]
+    position = await merge(bakery, ben, baker)
+    assert [row["id"] for row in (await bakery.get("/v1/contacts", after=position))["items"]] == [ben]
+    past = await bakery.get("/v1/contacts", at=before)
+    assert {row["id"] for row in past["items"]} == {ben, baker}
+    assert (await bakery.get(f"/v1/contacts/{baker}", at=before))["id"] == baker
+    assert (await bakery.get(f"/v1/contacts/{baker}"))["id"] == ben
+
+
 async def test_what_cannot_be_is_refused_and_nothing_is_changed(bakery: Business, florist: Business):
     ben, baker, ann = await known(
         bakery, touchpoint("ben@example.com"), touchpoint("baker@example.com"), touchpoint("ann@example.com")
