@@ -58,6 +58,8 @@ def plan(exchanges: Sequence[Exchange], split: Split, days: float | None) -> Pla
         raise Invalid(f"there are {len(exchanges)} contacts between two people: {FEWEST} at least are needed")
     times = [one.at for one in exchanges]
     first, last = times[0], times[-1]
+    if first == last:
+        raise Invalid("all contacts are of one instant: there is nothing to foretell")
     window = DAY * (days or usual_days((last - first) / DAY))
 
     def at(share: float) -> float:

@@ -178,9 +178,12 @@ def constant_for(scores: Numbers, came: Numbers, weight: Numbers) -> float:
 
 
 def fit_priors(training: Sequence[Sample]) -> Priors:
-    """The rhythm's priors: a Lomax over first gaps, and MBG/NBD over all; those of the design where that fails."""
+    """The rhythm's priors: a Lomax over first gaps, MBG/NBD over all; the design's where nobody has a contact day."""
     lasting, still_open = (np.concatenate(column) for column in zip(*map(samples.gaps, training), strict=True))
     repeats, span, age = (np.concatenate(column) for column in zip(*map(samples.stays, training), strict=True))
+
+    if not len(repeats):
+        return PRIORS
 
     def lomax(logs: Numbers) -> float:
         shape, scale = np.exp(logs)

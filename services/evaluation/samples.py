@@ -159,5 +159,5 @@ def stays(sample: Sample) -> tuple[Numbers, Numbers, Numbers]:
         if days is not None:
             silent = max(0.0, sample.cut.at / DAY - min(tie.times[-1] / DAY, days.last + 1))
             rows.append((days.count - 1, days.span, days.span + silent))
-    table = np.array(rows, dtype=np.float64)
+    table = np.array(rows, dtype=np.float64).reshape(-1, 3)
     return table[:, 0], table[:, 1], table[:, 2]

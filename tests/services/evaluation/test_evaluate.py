@@ -139,6 +139,16 @@ async def test_the_first_days_of_copenhagen(evaluate: Callable[..., int], tmp_pa
     assert figures["frequency"]["auc"] > 0.6
 
 
+def test_without_what_it_needs_it_says_how_to_install_it(tmp_path: Path):
+    program = (
+        "import sys; sys.modules['sklearn'] = None; from services import cli;"
+        f" sys.exit(cli.call(['evaluate', 'copenhagen', '--sets', {str(tmp_path)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "sklearn is missing: pip install 'rapport[evaluate]'" in done.stderr
+
+
 @pytest.mark.slow
 async def test_given_up_half_way_it_leaves_nothing(evaluate: Callable[..., int], tmp_path: Path, database: Database):
     """As by Ctrl-C, once its database is there."""
