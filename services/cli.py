@@ -304,7 +304,7 @@ def evaluate(
     try:
         from services.evaluation import command
     except ModuleNotFoundError as absent:
-        print(f"{absent.name} is missing: pip install 'rapport[evaluate]'", file=sys.stderr)
+        print(f"{(absent.name or '').partition('.')[0]} is missing: pip install 'rapport[evaluate]'", file=sys.stderr)
         return 1
     asked = command.Asked(
         datasets=datasets,
