@@ -341,6 +341,7 @@ async def test_a_pass_made_twice_says_the_same_once(context: Context, shop: Shop
     await admin.execute("DELETE FROM nudge")
     await admin.execute("UPDATE checkpoint SET position = (SELECT position - 2 FROM tenant_head h WHERE"
                         " h.tenant_id = checkpoint.tenant_id) WHERE process = 'nudges'")  # fmt: skip
+    await admin.execute("UPDATE tenant_head SET awake = true")
     assert await projector.advance(context)
     await work(context)
     assert await shop.positions() == log
