@@ -36,7 +36,9 @@ def redis_settings(url: str) -> RedisSettings:
 
 
 class Bell:
-    """Rings from a process that writes."""
+    """Rings from a process that writes. `reaches`: the last ring came through; until then nothing says otherwise."""
+
+    reaches = True
 
     def __init__(self, url: str) -> None:
         self._settings = redis_settings(url)
@@ -66,7 +68,9 @@ class Bell:
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await self._ring()
+                self.reaches = True
             except (RedisError, OSError, TimeoutError) as error:
+                self.reaches = False
                 UNRUNG.inc()
                 log.warning("bell_unreachable", error=type(error).__name__)
                 await self._forget()

@@ -44,13 +44,16 @@ class HealthController(Controller):
 
     @get("/health/ready", operation_id="show_readiness", summary="Ready for requests", responses={503: NOT_READY})
     async def ready(self, context: NamedDependency[Context]) -> Response[Health]:
-        """200 when the database answers, else 503. A dead Valkey does not make it unready: nothing waits for it."""
+        """200 when the database answers, else 503. A Valkey that is dead or full makes it `degraded`, not unready.
+
+        Nothing is lost then, and what is to be done is found some seconds later.
+        """
         try:
             async with asyncio.timeout(READY_SECONDS), context.pool.acquire() as connection:
                 await connection.fetchval(queries("event_log").alive)
         except GONE:
             return Response(Health("the database does not answer"), status_code=503)
-        return Response(Health("ready"))
+        return Response(Health("ready" if context.bell.reaches else "degraded"))
 
     @get("/metrics", operation_id="show_metrics", summary="Prometheus metrics", media_type="text/plain")
     async def show_metrics(self, context: NamedDependency[Context]) -> Response[bytes]:

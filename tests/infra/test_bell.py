@@ -71,6 +71,24 @@ async def listening(url: str, *functions: object) -> arq.Worker:
     return worker
 
 
+async def test_it_knows_whether_it_reaches_valkey(url: str, valkey: Redis):
+    async def reaches() -> bool:
+        ours.ring()
+        return ours.reaches
+
+    async def reaches_not() -> bool:
+        return not await reaches()
+
+    async with Bell(url) as ours:
+        most = (await valkey.config_get("maxmemory"))["maxmemory"]
+        await valkey.config_set("maxmemory", 1)
+        try:
+            await until(reaches_not)
+        finally:
+            await valkey.config_set("maxmemory", most)
+        await until(reaches)
+
+
 async def test_ringing_returns_at_once_and_reaches_valkey(url: str, valkey: Redis):
     async with Bell(url) as ours:
         began = time.perf_counter()

@@ -91,6 +91,9 @@ class Told:
     async def all_delivered(self) -> bool:
         return await self.states() == {"delivered": self.sent}
 
+    async def health(self, status: str) -> bool:
+        return (await self.client.get("/health/ready")).json() == {"status": status}
+
     def told_once_or_more(self) -> None:
         """Each event came, verified, under one id of its own and no other's."""
         ids: dict[str, set[str]] = {}
@@ -286,8 +289,8 @@ async def test_thousands_that_wait_are_told_though_valkey_forgets_and_takes_noth
         try:
             await valkey.config_set("maxmemory", 1)
             await bakery.tell(10)
+            await until(lambda: bakery.health("degraded"))
             await bakery.client.patch(f"/v1/webhook-endpoints/{bakery.endpoint}", json={"state": "active"})
-            await asyncio.sleep(0.5)
             await valkey.flushall()
             await until(bakery.all_delivered)
         finally:
