@@ -14,7 +14,7 @@ from infra.database import Connection
 from infra.sealing import WrongKey
 
 PROJECT = Path(__file__).parents[1]
-OURS = (f"{PROJECT}/infra/", f"{PROJECT}/domain/")
+OURS = (f"{PROJECT}/infra/", f"{PROJECT}/domain/", f"{PROJECT}/services/")
 
 
 class Stored(Struct, frozen=True):
@@ -71,4 +71,5 @@ def told(error: Exception) -> str:
     if isinstance(error, UnknownEvent | MsgspecError | WrongKey):
         return f"{type(error).__name__}: {error}"[:500]
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(OURS)]
-    return f"{type(error).__name__} at {Path(frames[-1].filename).name}:{frames[-1].lineno}"
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return type(error).__name__ + where

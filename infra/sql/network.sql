@@ -29,10 +29,13 @@ SELECT stream, occurred_at FROM event WHERE tenant_id = $1 AND stream = ANY ($2)
 SELECT slug, realm FROM channel WHERE tenant_id = $1 AND build = live_build('network') AND position > 0;
 
 -- name: channels
-SELECT slug, name, realm, role, access, topics, sensitive, touchpoints, posts, reach, gives, promotes,
-       (SELECT count(*) FROM relationship r
-         WHERE r.tenant_id = c.tenant_id AND r.build = live_build('relationships') AND r.channels @> ARRAY[c.slug]) AS contacts
-  FROM channel c WHERE tenant_id = $1 AND build = live_build('network') AND ($2::text IS NULL OR slug > $2) ORDER BY slug LIMIT $3;
+-- All relationships are gone through once, not once a channel.
+WITH met AS MATERIALIZED (
+  SELECT x.slug, count(*) AS contacts FROM relationship r CROSS JOIN unnest(r.channels) AS x (slug)
+   WHERE r.tenant_id = $1 AND r.build = live_build('relationships') GROUP BY x.slug)
+SELECT c.slug, name, realm, role, access, topics, sensitive, touchpoints, posts, reach, gives, promotes, coalesce(m.contacts, 0) AS contacts
+  FROM channel c LEFT JOIN met m ON m.slug = c.slug
+ WHERE c.tenant_id = $1 AND c.build = live_build('network') AND ($2::text IS NULL OR c.slug > $2) ORDER BY c.slug LIMIT $3;
 
 -- name: halves
 SELECT half, count(*) AS contacts FROM relationship WHERE tenant_id = $1 AND build = live_build('relationships') GROUP BY half;

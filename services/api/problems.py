@@ -13,6 +13,7 @@ from domain.errors import Conflict, Erased, Invalid, NotFound, NotUnderstood, Re
 from domain.events import UnknownEvent
 from domain.signatures import Unverified
 from domain.wording import in_words
+from infra.projection import told
 from infra.projector import Behind
 from services.api.parameters import parameters_of
 from services.api.requests import Caller
@@ -108,7 +109,7 @@ def on_behind(request: AnyRequest, error: Behind) -> Response[bytes]:
 
 
 def on_unavailable(request: AnyRequest, error: Exception) -> Response[bytes]:
-    log.error("database_unavailable", error=type(error).__name__)
+    log.error("database_unavailable", error=told(error))
     detail = "the database cannot be reached: send the same again, with the same source_id or Idempotency-Key"
     return answer(Problem(type_uri("unavailable"), "Unavailable", 503, detail), request, {"Retry-After": "1"})
 
