@@ -32,6 +32,8 @@ CREATE OR REPLACE FUNCTION claim_work(followers text[], followed text[])
 RETURNS TABLE (tenant_id uuid, process text, build int, from_position bigint, to_position bigint, live boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = rapport, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
+DECLARE
+  idle uuid[];
 BEGIN
   RETURN QUERY
   WITH target AS MATERIALIZED (
@@ -60,12 +62,16 @@ BEGIN
   IF FOUND THEN
     RETURN;
   END IF;
-  -- Where an append holds the head, or has moved it since, it stays awake.
-  UPDATE tenant_head h SET awake = false
-    FROM (SELECT a.tenant_id FROM tenant_head a
-           WHERE a.awake AND NOT EXISTS (SELECT FROM checkpoint c WHERE c.tenant_id = a.tenant_id AND c.live AND c.position < a.position)
-             FOR NO KEY UPDATE SKIP LOCKED) s
-   WHERE h.tenant_id = s.tenant_id;
+  -- Locked in one statement, looked at in the next: what was appended since the first began, only the second sees. A scalar
+  -- sub-select, so that each tenant's few checkpoints are probed and not all of them read.
+  idle := ARRAY(SELECT a.tenant_id FROM tenant_head a
+                 WHERE a.awake AND a.position = (SELECT min(c.position) FROM checkpoint c WHERE c.tenant_id = a.tenant_id AND c.live)
+                   FOR NO KEY UPDATE SKIP LOCKED);
+  IF idle <> '{}' THEN
+    UPDATE tenant_head h SET awake = false
+     WHERE h.tenant_id = ANY (idle)
+       AND h.position = (SELECT min(c.position) FROM checkpoint c WHERE c.tenant_id = h.tenant_id AND c.live);
+  END IF;
 END $$;
 
 RESET ROLE;

@@ -415,6 +415,40 @@ async def test_only_tenants_with_something_to_read_are_looked_at(context: Contex
     assert (build, position, live) == (2, max(await rival.positions()), True)
 
 
+CROWD = """
+INSERT INTO tenant (tenant_id, name, country, time_zone, wrapped_key)
+SELECT gen_random_uuid(), 'one of many', 'US', 'UTC', '\\x' FROM generate_series(1, 1500);
+INSERT INTO tenant_head (tenant_id) SELECT tenant_id FROM tenant WHERE name = 'one of many';
+INSERT INTO checkpoint (tenant_id, process, build, live)
+SELECT t.tenant_id, p.process, 1, true
+  FROM tenant t, (SELECT DISTINCT process FROM checkpoint) p WHERE t.name = 'one of many';
+ANALYZE;
+"""
+
+
+async def test_no_tenant_is_put_to_sleep_with_something_unread(context: Context, shop: Shop, admin: Connection):
+    await admin.execute(CROWD)
+
+    async def look() -> None:
+        while not told.done():
+            async with context.pool.acquire() as connection:
+                await connection.fetch(queries("projector").claim_work, *map(list, zip(*projector.FOLLOWS, strict=True)))
+
+    async def tell() -> None:
+        for _ in range(200):
+            await admin.execute(
+                "UPDATE checkpoint c SET position = h.position FROM tenant_head h"
+                " WHERE h.tenant_id = $1 AND c.tenant_id = $1", shop.id
+            )  # fmt: skip
+            await asyncio.sleep(0.002)
+            await append(context, one_event(shop.id), waits=True)
+            await asyncio.sleep(0.002)
+            assert await admin.fetchval("SELECT awake FROM tenant_head WHERE tenant_id = $1", shop.id)
+
+    told = asyncio.ensure_future(tell())
+    await asyncio.gather(told, *(look() for _ in range(4)))
+
+
 async def test_a_tenant_is_not_put_to_sleep_while_something_is_being_appended(
     context: Context, shop: Shop, rival: Shop, admin: Connection
 ):
