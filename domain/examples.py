@@ -142,7 +142,14 @@ EVENTS: tuple[Event, ...] = (
             kinds=policy.KindPolicies(meet_in_person=policy.KindPolicy(rest_days=90)),
         )
     ),
-    model.ModelChanged(model=model.STANDARD),
+    model.ModelChanged(
+        model=model.Model(
+            kinds={"meeting": model.KindModel(2.5, 2, 0), "referral": model.KindModel(3.0, 3, 3)},
+            half_lives=model.HalfLives(20, 120, 600),
+            depth_points=(0.0, 0.02, 1.0, 2.0),
+            parts=model.PartPoints(25, 20, 20, 15, 10, 10),
+        )
+    ),
     appointments.AppointmentPlanned(
         appointment_id=LUNCH, plan=PLAN, touchpoint_id=COFFEE, source="calendar", source_id="uid-1", sequence=0
     ),

@@ -27,7 +27,7 @@ class EventController(Controller):
         types: Annotated[
             str | None,
             QueryParameter(
-                max_length=1000,
+                max_length=4000,
                 description="Types, comma separated, such as `touchpoint.recorded,nudge.suggested`; all when left out.",
             ),
         ] = None,

@@ -189,6 +189,7 @@ async def alone_behind(admin: "asyncpg.Connection[asyncpg.Record]", tenant: Tena
         tenant.tenant_id,
         process,
     )
+    await admin.execute("UPDATE tenant_head SET awake = true WHERE tenant_id = $1", tenant.tenant_id)
 
 
 async def advanced(context: Context) -> None:

@@ -379,7 +379,7 @@ async def test_who_will_be_met_anyway_is_known(context: Context, shop: Shop, riv
     ana_id, ben_id = results[0].contact_ids
     async with in_tenant(context.pool, shop.id) as connection:
         met = await views.soon_met(connection, shop.id, now=NOW, until=NOW + timedelta(days=60))
-        soonest = await views.next_with(connection, shop.id, ana_id, now=NOW)
+        soonest = await views.next_with(connection, shop.id, [ana_id], now=NOW)
     assert met == {ana_id: NOW + timedelta(hours=3), ben_id: NOW + timedelta(hours=30)}
     assert soonest is not None
     assert soonest.id == results[1].appointment_id

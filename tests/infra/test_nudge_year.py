@@ -99,7 +99,7 @@ def check(shop: Shop, said: list[tuple[datetime, dict[str, Any]]], ended: dict[U
 async def test_a_year_stays_within_its_policy(context: Context, shop: Shop, rival: Shop, admin: Connection):
     shops = {shop: random.Random(1), rival: random.Random(2)}
     known = {who: habits(chance) for who, chance in shops.items()}
-    for day in range(DAYS):
+    for day in range(0, DAYS, 2):
         with time_machine.travel(BEGINS + timedelta(days=day, hours=day * 7 % 24), tick=True):
             for who, chance in shops.items():
                 await live(who, day, chance, known[who])

@@ -429,10 +429,12 @@ ANALYZE;
 async def test_no_tenant_is_put_to_sleep_with_something_unread(context: Context, shop: Shop, admin: Connection):
     await admin.execute(CROWD)
 
+    followers = [list(side) for side in zip(*projector.FOLLOWS, strict=True)]
+
     async def look() -> None:
         while not told.done():
             async with context.pool.acquire() as connection:
-                await connection.fetch(queries("projector").claim_work, *map(list, zip(*projector.FOLLOWS, strict=True)))
+                await connection.fetch(queries("projector").claim_work, *followers)
 
     async def tell() -> None:
         for _ in range(200):

@@ -271,9 +271,8 @@ async def relationships_from_the_log(connection: asyncpg.Connection) -> dict[tup
                 del there[row["tenant_id"], struck]
     met: dict[tuple[UUID, UUID], list[Experience]] = {}
     for (tenant_id, _), (at, fact) in there.items():
-        row = {**msgspec.structs.asdict(fact), "occurred_at": at, "people": len(fact.contact_ids)}
         for who in fact.contact_ids:
-            met.setdefault((tenant_id, who), []).append(Experience(timeline.touch_of(row), at))
+            met.setdefault((tenant_id, who), []).append(timeline.recorded(fact, at))
     folded = {who: relationships.fold(experiences) for who, experiences in met.items()}
     pack = msgspec.msgpack.encode
     return {who: (pack(one.strength), pack(one.channels)) for who, one in folded.items()}

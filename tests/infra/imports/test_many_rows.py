@@ -17,8 +17,8 @@ from tests.infra.test_rebuild import rebuild
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-ROWS = int(os.environ.get("IMPORT_ROWS", "10000"))
-PEOPLE = 2_000
+ROWS = int(os.environ.get("IMPORT_ROWS", "4000"))
+PEOPLE = 1_000
 STUMBLED = "rapport_import_errors_total"
 
 

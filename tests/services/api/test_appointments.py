@@ -23,7 +23,8 @@ async def say(business: Business, appointment_id: str, act: str, body: Any = Non
     answer = await business.post(f"/v1/appointments/{appointment_id}/{act}", body, **headers)
     assert answer.status_code == 200, answer.text
     assert answer.json()["id"] == appointment_id
-    return await shown(business, appointment_id, after=answer.json()["position"])
+    await business.seen(answer.json()["position"])
+    return await shown(business, appointment_id)
 
 
 async def listed(business: Business, **params: Any) -> list[str]:

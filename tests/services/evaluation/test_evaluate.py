@@ -152,7 +152,7 @@ def test_without_what_it_needs_it_says_how_to_install_it(tmp_path: Path):
 @pytest.mark.slow
 async def test_given_up_half_way_it_leaves_nothing(evaluate: Callable[..., int], tmp_path: Path, database: Database):
     """As by Ctrl-C, once its database is there."""
-    file = lively(tmp_path / "mine.txt", [f"p{n}" for n in range(12)])
+    file = lively(tmp_path / "mine.txt", [f"p{n}" for n in range(30)])
     command = [sys.executable, "-m", "services.cli", "evaluate", str(file), "--columns", SMALL]
     running = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(1_000):
