@@ -3,8 +3,8 @@
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
-# Processes that share the tests, two more than the two cores: much of their time is waiting. 0 for none.
-WORKERS ?= 4
+# Processes that share the tests, one more than the two cores: much of their time is waiting. 0 for none.
+WORKERS ?= 3
 COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 # What pip was told about the package index, uv is told too.
@@ -27,7 +27,7 @@ help:
 	@echo "make up [PORT=8010]   set up, start everything, keep it running until Ctrl-C; ARGS=--no-demo: without made-up data"
 	@echo "make demo             set up, load a made-up practice once, print what comes of it"
 	@echo "make setup            install into .venv; at once when nothing changed"
-	@echo "make test [ARGS=...] [WORKERS=4]"
+	@echo "make test [ARGS=...] [WORKERS=3]"
 	@echo "                      all tests, against a real PostgreSQL and a real Valkey in each of the workers"
 	@echo "make check            style, types, layers"
 	@echo "make bench [JSON=...]  how fast everything is, beside PostgreSQL itself; no test"

@@ -20,7 +20,7 @@ from tests.conftest import Database, Servers
 from tests.infra import quiet
 from tests.infra.quiet import ORIGIN, Shop, friendship, touch, work
 
-HISTORIES = 30
+HISTORIES = 12
 PEOPLE = ("ben", "ana", "eve", "joe", "zoe")
 CHANNELS = ("email", "linkedin", "cafe", "chamber", "shop", "corner")
 KINDS = ("email", "direct_message", "comment", "like", "call", "meeting", "handshake", "help", "vouch", "referral",

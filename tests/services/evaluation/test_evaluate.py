@@ -154,7 +154,12 @@ async def test_given_up_half_way_it_leaves_nothing(evaluate: Callable[..., int],
     """As by Ctrl-C, once its database is there."""
     file = lively(tmp_path / "mine.txt", [f"p{n}" for n in range(30)])
     command = [sys.executable, "-m", "services.cli", "evaluate", str(file), "--columns", SMALL]
-    running = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running = await asyncio.create_subprocess_exec(
+        *command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )
     for _ in range(1_000):
         if await databases(database.admin_url):
             break
