@@ -156,7 +156,8 @@ def preview(console: Console, found: PreviewView, time_zone: str) -> None:
     if found.items:
         console.print(table)
     for words, changed in (("would have come", found.nudges.gained), ("would not have come", found.nudges.lost)):
-        console.print(f"{len(changed)} nudges of the last 90 days {words}.")
+        nudges = "1 nudge" if len(changed) == 1 else f"{len(changed)} nudges"
+        console.print(f"{nudges} of the last 90 days {words}.")
         for nudge in changed[:10]:
             when = day(nudge.at, time_zone)
             console.print(f"  [dim]{when} {nudge.kind.replace('_', ' ')}, contact {nudge.contact_id}[/]")

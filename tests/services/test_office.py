@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -261,3 +262,24 @@ def test_what_cannot_be_done_is_said_in_a_sentence(folder: DataFolder, words: tu
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_another_model_is_tried_and_switched_to(folder: DataFolder, tmp_path: Path):
+    shop = json.loads(rapport(folder, "tenant", "add", "Model Shop", "--json").stdout)["tenant_id"]
+    model = json.loads(rapport(folder, "model", "--tenant", shop).stdout)
+    model["kinds"]["email"]["points"] = 0.2
+    (tmp_path / "model.json").write_text(json.dumps(model))
+    command = ("replay", "--weights", str(tmp_path / "model.json"), "--tenant", shop)
+    tried = rapport(folder, *command)
+    assert tried.returncode == 0, tried.stderr
+    assert tried.stdout.startswith("0 of 0 relationships move.")
+    assert json.loads(rapport(folder, "model", "--tenant", shop).stdout) != model
+    assert "This is the model now." in rapport(folder, *command, "--switch").stdout
+    assert json.loads(rapport(folder, "model", "--tenant", shop).stdout) == model
+    for bad, why in (
+        ("{}", "is no model"),
+        (json.dumps(model | {"parts": {**model["parts"], "depth": 99}}), "add up to"),
+    ):
+        (tmp_path / "model.json").write_text(bad)
+        refused = rapport(folder, *command)
+        assert (refused.returncode, why in refused.stderr) == (1, True), refused.stderr
