@@ -43,36 +43,6 @@ CREATE OR REPLACE FUNCTION live_build(of_process text) RETURNS int LANGUAGE sql 
 RESET ROLE;
 SET ROLE rapport_log;
 
--- As before; a build of a viewpoint follows those of its own viewpoint, where it has any, and reads to its ceiling.
-CREATE OR REPLACE FUNCTION claim_work(followers text[], followed text[])
-RETURNS TABLE (tenant_id uuid, process text, build int, from_position bigint, to_position bigint, live boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = rapport, pg_temp SET plan_cache_mode = force_generic_plan AS $$
-#variable_conflict use_column
-BEGIN
-  RETURN QUERY
-  WITH target AS MATERIALIZED (
-    SELECT c.tenant_id, c.process, c.build, c.position, c.own_position, c.advanced_at, least(h.position, c.ceiling) AS head,
-           least(h.position, c.ceiling,
-                 CASE WHEN c.build < 0
-                      THEN (SELECT min(f.position)
-                              FROM (SELECT DISTINCT ON (d.process) d.position FROM checkpoint d
-                                     WHERE d.tenant_id = c.tenant_id AND (d.live OR d.build = c.build)
-                                       AND d.process IN (SELECT e.followed FROM unnest(followers, followed) AS e (follower, followed)
-                                                          WHERE e.follower = c.process)
-                                     ORDER BY d.process, d.build) f)
-                      ELSE (SELECT min(d.position) FROM checkpoint d
-                             WHERE d.tenant_id = c.tenant_id AND d.live
-                               AND d.process IN (SELECT e.followed FROM unnest(followers, followed) AS e (follower, followed)
-                                                  WHERE e.follower = c.process)) END) AS reach
-      FROM tenant_head h JOIN checkpoint c ON c.tenant_id = h.tenant_id AND c.position < least(h.position, c.ceiling))
-  SELECT c.tenant_id, c.process, c.build, c.position, t.reach, c.live
-    FROM target t JOIN checkpoint c ON c.tenant_id = t.tenant_id AND c.process = t.process AND c.build = t.build
-   WHERE t.reach > t.position AND t.reach >= t.own_position AND c.position = t.position
-     AND (t.head - t.reach <= 2000 OR t.reach - t.position >= 20000)
-     AND (c.retry_at IS NULL OR c.retry_at <= now())
-   ORDER BY t.advanced_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED;
-END $$;
-
 CREATE OR REPLACE FUNCTION work_lags()
 RETURNS TABLE (tenant_id uuid, process text, build int, live boolean, lag bigint, parked bigint, stalled boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = rapport, pg_temp AS

@@ -27,7 +27,8 @@ BEGIN
   EXECUTE now;
 END $$;
 
--- As before, among the tenants that are awake and those with a build under way.
+-- As before, among the tenants that are awake and those with a build under way. A build of a viewpoint follows those of its own
+-- viewpoint, where it has any, and reads to its ceiling.
 CREATE OR REPLACE FUNCTION claim_work(followers text[], followed text[])
 RETURNS TABLE (tenant_id uuid, process text, build int, from_position bigint, to_position bigint, live boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = rapport, pg_temp SET plan_cache_mode = force_generic_plan AS $$
