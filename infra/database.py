@@ -1,7 +1,6 @@
 """The way into PostgreSQL: one pool, named SQL, and the door `in_tenant`."""
 
-import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import stamina
 from prometheus_client import Counter
 
 from infra import tracing
+from infra.named_sql import Queries
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -117,32 +117,6 @@ async def enter(connection: Connection, tenant_id: UUID, *, seconds: int) -> Non
         WALL_BREACHES.inc()
         _breached.add(connection.get_server_pid())
         raise WallBreach
-
-
-class Queries:
-    """The named statements of one file of SQL: `-- name: x` starts one; read as attributes.
-
-    `-- part: x` starts what several of them have in common: it stands in them as {x}.
-    """
-
-    def __init__(self, text: str) -> None:
-        found = re.split(r"^-- (name|part): (\w+)\s*$", text, flags=re.MULTILINE)[1:]
-        blocks = [(kind, name, body.strip()) for kind, name, body in zip(*[iter(found)] * 3, strict=True)]
-        parts = {name: body for kind, name, body in blocks if kind == "part"}
-        self._statements: dict[str, str] = {
-            name: re.sub(r"\{(\w+)\}", lambda place: parts[place[1]], body)
-            for kind, name, body in blocks
-            if kind == "name"
-        }
-
-    def __getattr__(self, name: str) -> str:
-        try:
-            return self._statements[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._statements)
 
 
 @cache

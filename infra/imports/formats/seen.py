@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
-from infra.database import Queries
+from infra.named_sql import Queries
 
 MANY = 5
 WITHIN = timedelta(hours=24)
