@@ -27,7 +27,7 @@ class Person(Struct, frozen=True, omit_defaults=True):
     signs: tuple[str, ...] = ()
 
 
-class TouchpointRow(Struct, frozen=True):
+class TouchpointRow(Struct, frozen=True, tag="touchpoint"):
     """An interaction. `record` has its source and source_id set, so that the same row is recorded once.
 
     `people` runs beside `record.people`. `text_digest` tells equal texts apart from others; the text itself is gone.
@@ -38,7 +38,7 @@ class TouchpointRow(Struct, frozen=True):
     text_digest: bytes | None = None
 
 
-class ContactRow(Struct, frozen=True):
+class ContactRow(Struct, frozen=True, tag="contact"):
     """An entry of an address book: somebody known, no interaction."""
 
     person: Person
@@ -46,7 +46,7 @@ class ContactRow(Struct, frozen=True):
     source_id: str
 
 
-class AppointmentRow(Struct, frozen=True):
+class AppointmentRow(Struct, frozen=True, tag="appointment"):
     """A meeting planned, or called off. No touchpoint before it happened. Times are in UTC."""
 
     source: str
@@ -58,13 +58,13 @@ class AppointmentRow(Struct, frozen=True):
     cancelled: bool = False
 
 
-class Skipped(Struct, frozen=True):
+class Skipped(Struct, frozen=True, tag="skipped"):
     """Understood, and rightly no fact for us: a draft, a list mail, a mail to oneself."""
 
     reason: str
 
 
-class Rejected(Struct, frozen=True):
+class Rejected(Struct, frozen=True, tag="rejected"):
     """Not understood. `column` counts from 1, in characters of a line or fields of a table, as `field` says."""
 
     reason: str
