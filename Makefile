@@ -21,7 +21,7 @@ ifdef PIP_CERT
 export SSL_CERT_FILE ?= $(PIP_CERT)
 endif
 
-.PHONY: help setup up demo test check bench lock clean
+.PHONY: help setup up demo test soak check bench lock clean
 
 help:
 	@echo "make up [PORT=8010]   set up, start everything, keep it running until Ctrl-C; ARGS=--no-demo: without made-up data"
@@ -29,6 +29,7 @@ help:
 	@echo "make setup            install into .venv; at once when nothing changed"
 	@echo "make test [ARGS=...] [WORKERS=3]"
 	@echo "                      all tests, against a real PostgreSQL and a real Valkey in each of the workers"
+	@echo "make soak [ARGS=...]  the long ones, to the largest sizes, on a quiet machine"
 	@echo "make check            style, types, layers"
 	@echo "make bench [JSON=...]  how fast everything is, beside PostgreSQL itself; no test"
 	@echo "make lock             renew the locked versions of all packages"
@@ -55,7 +56,10 @@ demo: .venv/.installed
 	@exec $(BIN)/rapport demo
 
 test: .venv/.installed
-	$(BIN)/python -m pytest -m "slow or not slow" -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist loadgroup $(ARGS)
+
+soak: .venv/.installed
+	$(BIN)/python -m pytest -m soak -n 0 --timeout 3600 -s $(ARGS) tests/soak
 
 check: .venv/.installed
 	$(BIN)/ruff check .

@@ -33,6 +33,10 @@ class Stale(Refused):
     """somebody changed it after you read it: read it again"""
 
 
+class Busy(Refused):
+    """there is more to do than can be done just now: send the same again in a moment"""
+
+
 class NotUnderstood(Refused):
     """the log holds an event here that this version of Rapport cannot read: send the same again after its upgrade"""
 

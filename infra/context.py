@@ -43,7 +43,9 @@ async def open_context(
         await tenants.check_master(pool, master=master)
         async with Writer(pool) as writer, Bell(redis_url) as bell:
             ring, keys, files = KeyRing(), KeyBook(pool, master=master), OpenFiles()
-            yield Context(pool, writer, ring, keys, bell, master, Turns(), asyncio.Event(), files)
-            files.close_all()
+            try:
+                yield Context(pool, writer, ring, keys, bell, master, Turns(), asyncio.Event(), files)
+            finally:
+                files.close_down()
     finally:
         await pool.close()

@@ -1,6 +1,5 @@
 """What people say of imports: bring a file, who is us, record it, give it up, take it back."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID, uuid5
 
@@ -14,7 +13,7 @@ from domain.imports import MAY_CANCEL, MAY_SAY_OWN, MAY_START, MAY_UNDO, SayOwn,
 from infra.commands.once import once
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
-from infra.imports import files, formats
+from infra.imports import files, recording
 from infra.imports.files import Spooled
 from infra.imports.job import DRY, Import, Job, end, enter_state, forget_dry_run, remember_own
 from infra.stored_events import Origin
@@ -40,14 +39,14 @@ async def bring(
     idempotency_key: str | None = None,
 ) -> Brought:
     """Keep a file and begin its dry run. Raises Invalid for a file of no known format; nothing is kept of it then."""
-    found = await asyncio.to_thread(formats.recognise, kept.file)
+    format_ = await context.files.recognise(tenant.tenant_id, kept.file)
     key = f"import\0{idempotency_key}"
     import_id = uuid_utils.uuid7() if idempotency_key is None else uuid5(tenant.tenant_id, key)
     name = files.shown_name(file_name)
     async with in_tenant(context.pool, tenant.tenant_id, seconds=60) as connection:
         sql = queries("imports")
         brought = await connection.fetchval(
-            sql.bring, tenant.tenant_id, import_id, found.name, name, kept.size, kept.sha256, origin.actor
+            sql.bring, tenant.tenant_id, import_id, format_, name, kept.size, kept.sha256, origin.actor
         )
         if brought is None:
             before = Import.of(await connection.fetchrow(sql.one, tenant.tenant_id, import_id))
@@ -57,7 +56,7 @@ async def bring(
             await files.store(connection, tenant, import_id, kept)
         same_as = await connection.fetchval(sql.of_file, tenant.tenant_id, kept.sha256, import_id)
     context.bell.ring()
-    return Brought(import_id, found.name, again=brought is None, same_as=same_as)
+    return Brought(import_id, format_, again=brought is None, same_as=same_as)
 
 
 class Taken(Struct, frozen=True):
@@ -167,16 +166,21 @@ async def undo(context: Context, tenant: Tenant, import_id: UUID, *, idempotency
 
 
 async def cancel(context: Context, tenant: Tenant, import_id: UUID, *, idempotency_key: str | None = None) -> None:
-    """Go no further. What was recorded stays, and can be undone. Raises NotFound, Refused."""
+    """Go no further: at once, or after the batch that is being recorded, which is not waited for.
+
+    What was recorded stays, and can be undone. Raises NotFound, Refused.
+    """
 
     async def act(connection: Connection) -> None:
         if (await _found(connection, tenant, import_id)).state == "cancelled":
             return
         job = await _held(context, connection, tenant, import_id, MAY_CANCEL, "is cancelled before it has ended")
+        if job.found.batch_begun:
+            await connection.execute(queries("imports").ask_to_cancel, *job.key)
+            return
         if job.found.state == "running" and job.found.through_row == 0:
             await forget_dry_run(job)
-        await connection.execute(queries("imports").lapse, *job.key)
-        await end(job, "cancelled", error="cancelled")
+        await recording.cancel(job)
 
     await _act(context, tenant, import_id, "cancel", _Nothing(), act, idempotency_key)
 
@@ -184,13 +188,14 @@ async def cancel(context: Context, tenant: Tenant, import_id: UUID, *, idempoten
 async def _held(
     context: Context, connection: Connection, tenant: Tenant, import_id: UUID, states: frozenset[str], when: str
 ) -> Job:
-    """The import, locked, in one of these states. Waits for the batch that is under way. Raises NotFound, Refused."""
+    """The import, locked, in one of these states. Raises NotFound, Refused."""
     row = await connection.fetchrow(queries("imports").hold, tenant.tenant_id, import_id)
     if row is None:
         raise NotFound("there is no such import")
     found = Import.of(row)
     if found.state not in states:
-        raise Refused(f"an import {when}: this one is {found.state.replace('_', ' ')}")
+        now = "being cancelled" if found.cancel_asked else found.state.replace("_", " ")
+        raise Refused(f"an import {when}: this one is {now}")
     return Job(context, connection, tenant, found)
 
 

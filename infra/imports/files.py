@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import AsyncIterable, AsyncIterator
@@ -67,10 +68,11 @@ def shown_name(given: str | None) -> str:
 
 async def store(connection: Connection, tenant: Tenant, import_id: UUID, kept: Spooled) -> None:
     """The file as sealed pieces, in the running transaction."""
+    kept.file.seek(0, os.SEEK_END)  # a reader shares its place in the file: what was buffered here says nothing
     kept.file.seek(0)
     number = 0
     while piece := await asyncio.to_thread(kept.file.read, PIECE):
-        sealed = seal(tenant, import_id, f"piece {number}", piece)
+        sealed = await asyncio.to_thread(seal, tenant, import_id, f"piece {number}", piece)
         await connection.execute(queries("imports").store_chunk, tenant.tenant_id, import_id, number, sealed)
         number += 1
 
@@ -80,11 +82,14 @@ async def fetch(connection: Connection, tenant: Tenant, import_id: UUID) -> IO[b
     file = tempfile.TemporaryFile(prefix="rapport-import-")  # noqa: SIM115 - it stays open
     number = 0
     while sealed := await connection.fetchval(queries("imports").chunk, tenant.tenant_id, import_id, number):
-        piece = unseal(tenant, import_id, f"piece {number}", sealed)
-        await asyncio.to_thread(file.write, piece)
+        await asyncio.to_thread(_write_unsealed, file, tenant, import_id, number, sealed)
         number += 1
-    file.seek(0)
+    file.flush()
     return file
+
+
+def _write_unsealed(file: IO[bytes], tenant: Tenant, import_id: UUID, number: int, sealed: bytes) -> None:
+    file.write(unseal(tenant, import_id, f"piece {number}", sealed))
 
 
 def seal(tenant: Tenant, import_id: UUID, place: str, plain: bytes) -> bytes:

@@ -13,14 +13,16 @@ from domain.identities import normalise
 from domain.imports import OwnerCandidate, State, Unsure
 from infra.database import Connection, queries
 from infra.imports import files
+from infra.imports.reader_messages import ROWS_AT_ONCE
 from infra.tenants import Tenant
 
 if TYPE_CHECKING:
     from infra.context import Context
 
+__all__ = ["ROWS_AT_ONCE"]
+
 UNSTARTED = timedelta(days=14)  # so long an import waits to be started
 UNSORTED = timedelta(days=30)  # so long rows wait for somebody to sort their people, and excerpts are kept
-ROWS_AT_ONCE = 1_000
 DRY = frozenset({"reading", "sorting", "needs_owner", "ready"})
 
 
@@ -48,6 +50,14 @@ class Import(Struct, frozen=True, kw_only=True):
     since: datetime
     ended_at: datetime | None
     error: str | None
+    tries: int
+    batch_to: int
+    cancel_asked: bool
+
+    @property
+    def batch_begun(self) -> bool:
+        """Whether some of the next rows may be recorded already."""
+        return self.batch_to > self.through_row
 
     @classmethod
     def of(cls, row: asyncpg.Record | None) -> "Import":
@@ -74,8 +84,12 @@ class Told(Struct, frozen=True):
     first_rows: list[Shown] = []
 
 
+class Superseded(Exception):
+    """The import is no more as this worker took it: somebody decided otherwise, or another worker went on with it."""
+
+
 class Job(Struct, frozen=True):
-    """An import, locked by the transaction of `connection`, which has entered its tenant."""
+    """An import in a transaction of `connection`, which has entered its tenant."""
 
     context: "Context"
     connection: Connection
@@ -85,6 +99,21 @@ class Job(Struct, frozen=True):
     @property
     def key(self) -> tuple[UUID, UUID]:
         return self.tenant.tenant_id, self.found.import_id
+
+
+def as_taken(context: "Context", tenant: Tenant, found: Import) -> tuple[object, ...]:
+    """What an import is known by in the hands of this worker."""
+    return (
+        tenant.tenant_id, found.import_id, context.files.worker, found.state, found.since, found.through_row,
+    )  # fmt: skip
+
+
+async def hold(job: Job) -> bool:
+    """Lock the import, before anything is written of it. Whether it was asked to be cancelled. Raises Superseded."""
+    row = await job.connection.fetchrow(queries("imports").hold_leased, *as_taken(job.context, job.tenant, job.found))
+    if row is None:
+        raise Superseded
+    return bool(row["cancel_asked"])
 
 
 def told_of(tenant: Tenant, found: Import) -> Told:
@@ -103,8 +132,7 @@ async def enter_state(job: Job, state: State, *, due_in: timedelta = timedelta()
 
 
 async def went_on(job: Job, through_row: int, position: int = 0) -> None:
-    worker = job.context.files.worker
-    await job.connection.execute(queries("imports").went_on, *job.key, through_row, position, worker)
+    await job.connection.execute(queries("imports").went_on, *job.key, through_row, position)
 
 
 async def comes_back(job: Job, pause: timedelta) -> None:
@@ -127,9 +155,13 @@ async def end(job: Job, state: State, *, error: str | None = None) -> None:
 
 async def forget_dry_run(job: Job) -> None:
     """What stands in the account is from now on what was recorded, not what would be."""
-    sql = queries("imports")
-    await job.connection.execute(sql.forget_rows, *job.key)
-    await job.connection.execute(sql.count_again, *job.key)
+    await job.connection.execute(queries("imports").forget_rows, *job.key)
+    await count_again(job)
+
+
+async def count_again(job: Job) -> None:
+    """How many rows became what, by the rows that are there."""
+    await job.connection.execute(queries("imports").count_again, *job.key)
 
 
 async def own_identities(connection: Connection, tenant: Tenant) -> frozenset[tuple[str, str]]:

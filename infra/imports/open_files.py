@@ -1,68 +1,205 @@
-"""The files a process reads just now: a reader goes on where it stood, from batch to batch."""
+"""The files a process reads just now: each by a reader that goes on where it stood, from turn to turn.
+
+A reader computes only while somebody waits for it, or works on what it said last: at most one for each turn that is
+taken, however many files are open.
+"""
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
-from itertools import islice
+import os
+import time
+from collections.abc import Awaitable, Callable
 from typing import IO
 from uuid import UUID
 
+import structlog
 import uuid_utils.compat as uuid_utils
 from msgspec import Struct
 
-from domain.imports import Row
+from domain.errors import Busy, Invalid
+from domain.imports import OwnerCandidate, Reading, Row
+from infra.imports.reader_messages import Answer, Owners, Recognised, Rows, Task
+from infra.imports.readers import Reader, ReaderFailed, Readers, limits, limits_to_recognise
+from infra.turns import Turns
 
-MOST_OPEN = 4
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+MOST_OPEN = 8
+SLICE = 2.0  # seconds of a turn, before another business has its own
+IDLE = 120.0
+LONGEST_WAIT = 60.0
 
-Reader = tuple[IO[bytes], Iterator[Row]]
+log = structlog.get_logger()
+
+Fetch = Callable[[], Awaitable[IO[bytes]]]
+
+
+class Source(Struct, frozen=True):
+    """A file that is read in a pass of its import: which, what for, and how it is had again."""
+
+    import_id: UUID
+    pass_: object
+    format: str
+    size: int
+    fetch: Fetch
 
 
 class _Open(Struct):
-    file: IO[bytes]
-    rows: Iterator[Row]
+    """A file in a pass. `rows` are those told last, which begin after `told_after`."""
+
     pass_: object
-    through: int = 0
+    file: IO[bytes]
+    owners: list[OwnerCandidate] | None = None
+    reader: Reader | None = None
+    waiting: asyncio.Task[Answer] | None = None
+    rows: list[Row] | None = None
+    told_after: int = 0
+    used: float = 0.0
+
+    @property
+    def through(self) -> int:
+        return self.told_after + len(self.rows or ())
+
+    def stop_reading(self) -> None:
+        if self.waiting is not None:
+            self.waiting.cancel()
+        if self.reader is not None:
+            self.reader.close()
+        self.reader = self.waiting = self.rows = None
 
     def close(self) -> None:
-        if hasattr(self.rows, "close"):
-            self.rows.close()
+        self.stop_reading()
         self.file.close()
 
 
 class OpenFiles:
-    """`worker` names this process among those that work on imports."""
+    """`worker` names this process among those that work on imports; `in_hand` are the imports it has in a turn."""
 
     def __init__(self) -> None:
         self.worker = uuid_utils.uuid7()
-        self._open: OrderedDict[UUID, _Open] = OrderedDict()
+        self.claiming = asyncio.Lock()
+        self.in_hand: set[UUID] = set()
+        self._open: dict[UUID, _Open] = {}
+        self._readers = Readers()
+        self._turns = Turns(at_once=CORES, longest_wait=LONGEST_WAIT)
 
-    async def take(
-        self, import_id: UUID, pass_: object, *, after: int, most: int, begin: Callable[[], Awaitable[Reader]]
-    ) -> list[Row]:
-        """The rows after a row, `most` at a time. A file not open in this pass, or past that row, begins anew."""
-        found = self._open.get(import_id)
-        if found is None or found.pass_ != pass_ or found.through > after:
-            self.close(import_id)
-            found = self._open[import_id] = _Open(*await begin(), pass_)
-        self._open.move_to_end(import_id)
-        while len(self._open) > MOST_OPEN:
-            self.close(next(iter(self._open)))
+    @property
+    def open(self) -> list[UUID]:
+        return list(self._open)
+
+    @property
+    def full(self) -> bool:
+        """Whether another file would have to wait for one that is open."""
+        self._close_idle()
+        return len(self._open) >= MOST_OPEN
+
+    async def recognise(self, tenant_id: UUID, file: IO[bytes]) -> str:
+        """The name of the file's format. Businesses take turns. Raises Invalid, Busy."""
+        file.flush()
+        task = Task("recognise", limits_to_recognise())
         try:
-            rows = await asyncio.to_thread(_rows, found, after, most)
+            async with self._turns.of(tenant_id):
+                try:
+                    answer = await self._asked(task, file)
+                except ReaderFailed:  # it was killed, perhaps with its server: once more, with another
+                    answer = await self._asked(task, file)
+        except TimeoutError:
+            raise Busy from None
+        except ReaderFailed as failure:
+            log.error("reader_failed", error=str(failure))
+            raise Invalid("this file cannot be looked at: its reader broke off", field="file") from failure
+        assert isinstance(answer, Recognised)  # noqa: S101 - it is what was asked
+        return answer.format
+
+    async def _asked(self, task: Task, file: IO[bytes]) -> Answer:
+        """All that a reader says of a file, where that is one word."""
+        reader = await self._readers.begin(task, file)
+        try:
+            return await reader.answer()
+        finally:
+            reader.close()
+
+    async def owners(self, source: Source) -> list[OwnerCandidate] | None:
+        """Who in the file may be us; None while its reader is not done. Raises Invalid, ReaderFailed."""
+        found = await self._opened(source)
+        if found.owners is None:
+            if found.reader is None:
+                await self._begin(found, Task("owners", limits(source.size), source.format))
+            answer = await self._answer(source.import_id, found)
+            if answer is None:
+                return None
+            assert isinstance(answer, Owners)  # noqa: S101 - it is what was asked
+            found.stop_reading()
+            found.owners = answer.owners
+        return found.owners
+
+    async def rows(self, source: Source, reading: Reading, *, after: int) -> list[Row] | None:
+        """The rows after a row, `ROWS_AT_ONCE` of them where there are so many; None while its reader is not done.
+
+        Asked again for what was told last, it is told again. Raises Invalid, ReaderFailed.
+        """
+        found = await self._opened(source)
+        if found.rows is not None and found.told_after == after:
+            return found.rows
+        if found.reader is None or found.through != after:
+            found.stop_reading()
+            found.told_after = after
+            await self._begin(found, Task("read", limits(source.size), source.format, reading, after))
+        answer = await self._answer(source.import_id, found)
+        if answer is None:
+            return None
+        assert isinstance(answer, Rows)  # noqa: S101 - it is what was asked
+        found.rows, found.told_after = answer.rows, after
+        return found.rows
+
+    async def _opened(self, source: Source) -> _Open:
+        """The file in this pass, fetched where it is not open in it."""
+        found = self._open.get(source.import_id)
+        if found is None or found.pass_ != source.pass_:
+            self.close(source.import_id)
+            found = self._open[source.import_id] = _Open(source.pass_, await source.fetch())
+        found.used = time.monotonic()
+        return found
+
+    async def _begin(self, found: _Open, task: Task) -> None:
+        found.reader = await self._readers.begin(task, found.file)
+
+    async def _answer(self, import_id: UUID, found: _Open) -> Answer | None:
+        """What the reader says within the slice of a turn. What goes wrong closes it."""
+        assert found.reader is not None  # noqa: S101 - who asks has begun it
+        if found.waiting is None:
+            found.waiting = asyncio.create_task(found.reader.answer())
+        found.reader.resume()
+        done, _ = await asyncio.wait({found.waiting}, timeout=SLICE)
+        if not done:
+            return None
+        waited, found.waiting = found.waiting, None
+        try:
+            return waited.result()
         except BaseException:
-            del self._open[import_id]  # its thread may still read: what nobody holds any more closes by itself
+            self.close(import_id)
             raise
-        found.through = after + len(rows)
-        return rows
+
+    def pause(self, import_id: UUID) -> None:
+        """Its turn is over."""
+        found = self._open.get(import_id)
+        if found is not None and found.reader is not None:
+            found.reader.pause()
 
     def close(self, import_id: UUID) -> None:
         if found := self._open.pop(import_id, None):
             found.close()
 
+    def _close_idle(self) -> None:
+        """What nobody asked for in a while was taken by another process, or given up."""
+        long_ago = time.monotonic() - IDLE
+        for import_id, found in list(self._open.items()):
+            if found.used < long_ago and import_id not in self.in_hand:
+                self.close(import_id)
+
     def close_all(self) -> None:
+        """Of files and their readers; the server of readers ends with the last."""
         for import_id in list(self._open):
             self.close(import_id)
 
-
-def _rows(found: _Open, after: int, most: int) -> list[Row]:
-    return list(islice(found.rows, after - found.through, after - found.through + most))
+    def close_down(self) -> None:
+        self.close_all()
+        self._readers.close()

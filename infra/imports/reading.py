@@ -1,11 +1,12 @@
 """The dry run: every row read and judged as it would be recorded, and whom the file names. Nothing is recorded."""
 
-import asyncio
 from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import IO
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 
 from domain.errors import Refused
 from domain.imports import AppointmentRow, ContactRow, OwnerCandidate, Reading, Rejected, Row, TouchpointRow
@@ -13,47 +14,97 @@ from domain.privacy import private_entry
 from infra.commands.appointments import appointment_id_of
 from infra.commands.imports import contact_of
 from infra.commands.touchpoints import check_touchpoint
-from infra.database import queries
-from infra.imports import files, formats, people
+from infra.context import Context
+from infra.database import in_tenant, queries
+from infra.imports import files, people
 from infra.imports.accounts import Account, account, passed, private, refused, unusable
 from infra.imports.job import (
     ROWS_AT_ONCE,
     UNSTARTED,
+    Import,
     Job,
     Shown,
     Told,
+    count_again,
     enter_state,
-    forget_dry_run,
+    hold,
     normalised_own,
     own_identities,
     tell,
     went_on,
 )
 from infra.imports.known import NOT_HELD, entry_of, marked, not_held
-from infra.imports.open_files import Reader
+from infra.imports.open_files import Source
 from infra.imports.people import Someone
+from infra.tenants import Tenant
 
 FIRST_ROWS = 10
 
 
-async def read_on(job: Job) -> None:
+class Gathered(Struct, frozen=True):
+    """What was read of the file for a step: the next rows with their numbers; before the first of a dry run, who may be
+    us, and whether somebody has to say so."""
+
+    rows: Sequence[tuple[int, Row]] = ()
+    owners: Sequence[OwnerCandidate] = ()
+    asks: bool = False
+
+
+async def gather(context: Context, tenant: Tenant, found: Import) -> Gathered | None:
+    """What a step of the dry run takes; None while the file's reader is not done."""
+    source = source_of(context, tenant, found)
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        own = await own_identities(connection, tenant)
+    owners: Sequence[OwnerCandidate] = ()
+    if found.through_row == 0:
+        candidates = await context.files.owners(source)
+        if candidates is None:
+            return None
+        owners = candidates
+        if owners and own.isdisjoint(normalised_own(tenant, owners)):
+            return Gathered(owners=owners, asks=True)
+    rows = await next_rows(context, tenant, found, own)
+    return None if rows is None else Gathered(rows, owners)
+
+
+async def next_rows(
+    context: Context, tenant: Tenant, found: Import, own: frozenset[tuple[str, str]]
+) -> list[tuple[int, Row]] | None:
+    """The next rows with their numbers. The file is opened where it is not, and read up to where the import stands."""
+    reading = Reading(own, tenant.country, tenant.time_zone, datetime.now(UTC))
+    rows = await context.files.rows(source_of(context, tenant, found), reading, after=found.through_row)
+    return None if rows is None else list(enumerate(rows, found.through_row + 1))
+
+
+def source_of(context: Context, tenant: Tenant, found: Import) -> Source:
+    async def fetch() -> IO[bytes]:
+        async with in_tenant(context.pool, tenant.tenant_id, seconds=60) as connection:
+            return await files.fetch(connection, tenant, found.import_id)
+
+    return Source(found.import_id, (found.state, found.since), found.format, found.size, fetch)
+
+
+async def read_on(job: Job, gathered: Gathered) -> None:
     """A batch of the dry run."""
-    owners: list[OwnerCandidate] = []
-    if job.found.through_row == 0:
-        owners = await _owners(job)
-        own = await own_identities(job.connection, job.tenant)
-        if owners and own.isdisjoint(normalised_own(job.tenant, owners)):
-            await tell(job, Told(owners=owners))
-            await enter_state(job, "needs_owner", due_in=UNSTARTED)
-            return
-    rows = await next_rows(job)
+    first, rows = job.found.through_row == 0, gathered.rows
+    if first:
+        await _forget_earlier(job)
+    if gathered.asks:
+        await hold(job)
+        await count_again(job)
+        await tell(job, Told(owners=list(gathered.owners)))
+        await enter_state(job, "needs_owner", due_in=UNSTARTED)
+        return
     off = await not_held(job, (row for _, row in rows))
     judged = [_judge(job, number, row, off) for number, row in rows]
     accounts = await marked(job, judged)
+    await hold(job)
+    if first:
+        await count_again(job)
     await account(job.connection, job.tenant, job.found.import_id, accounts)
     await _note_people(job, [who for _, named in judged for who in named])
-    if job.found.through_row == 0:
-        await tell(job, Told(owners=owners, first_rows=_first(rows, accounts)))
+    if first:
+        await tell(job, Told(owners=list(gathered.owners), first_rows=_first(rows, accounts)))
     await went_on(job, job.found.through_row + len(rows))
     if len(rows) < ROWS_AT_ONCE:
         await job.connection.execute(queries("imports").set_rows, *job.key, job.found.through_row + len(rows))
@@ -61,28 +112,10 @@ async def read_on(job: Job) -> None:
         await enter_state(job, "sorting")
 
 
-async def _owners(job: Job) -> list[OwnerCandidate]:
-    """Who in the file may be us. What was read before is forgotten."""
-    await forget_dry_run(job)
+async def _forget_earlier(job: Job) -> None:
+    """What was read before the file is read anew."""
+    await job.connection.execute(queries("imports").forget_rows, *job.key)
     await job.connection.execute(queries("imports").forget_people, *job.key)
-    with await files.fetch(job.connection, job.tenant, job.found.import_id) as file:
-        return await asyncio.to_thread(formats.FORMATS[job.found.format].owners, file)
-
-
-async def next_rows(job: Job) -> list[tuple[int, Row]]:
-    """The next rows with their numbers. The file is opened where it is not, and read up to where the import stands."""
-    found = job.found
-
-    async def begin() -> Reader:
-        file = await files.fetch(job.connection, job.tenant, found.import_id)
-        own = await own_identities(job.connection, job.tenant)
-        reading = Reading(own, job.tenant.country, job.tenant.time_zone, datetime.now(UTC))
-        return file, iter(formats.FORMATS[found.format].read(file, reading))
-
-    rows = await job.context.files.take(
-        found.import_id, (found.state, found.since), after=found.through_row, most=ROWS_AT_ONCE, begin=begin
-    )
-    return list(enumerate(rows, found.through_row + 1))
 
 
 def _judge(job: Job, number: int, row: Row, off: Container[object]) -> tuple[Account, list[Someone]]:

@@ -21,14 +21,27 @@ from infra.commands.decisions import Done
 from infra.commands.imports import Entry, Told, contact_of, know_people, restore_touchpoints
 from infra.commands.people import holders_of
 from infra.commands.touchpoints import Recorded, record_touchpoints, sourced_id
-from infra.database import queries
+from infra.context import Context
+from infra.database import in_tenant, queries
 from infra.imports import people
 from infra.imports.accounts import Account, account, measure, opened, passed, private, refused, row_of, unusable, whole
-from infra.imports.job import ROWS_AT_ONCE, Job, end, forget_dry_run, went_on
+from infra.imports.job import (
+    ROWS_AT_ONCE,
+    Import,
+    Job,
+    Superseded,
+    as_taken,
+    count_again,
+    end,
+    hold,
+    own_identities,
+    went_on,
+)
 from infra.imports.known import BY_HAND, NOT_HELD, TWICE, Fact, earlier, entry_of, facts_of, not_held
 from infra.imports.people import Identity, Someone
-from infra.imports.reading import next_rows
+from infra.imports.reading import Gathered, next_rows
 from infra.stored_events import Origin
+from infra.tenants import Tenant
 
 ELSEWHERE = "one of its identities is another person's"
 OTHERWISE = "recorded before, told otherwise now: what is recorded stays"
@@ -56,24 +69,33 @@ def origin_of(job: Job) -> Origin:
     return Origin(job.found.started_by, "import", correlation=str(job.found.import_id))
 
 
-async def record_on(job: Job) -> None:
+async def gather(context: Context, tenant: Tenant, found: Import) -> Gathered | None:
+    """The next batch of the file; None while its reader is not done."""
+    async with in_tenant(context.pool, tenant.tenant_id) as connection:
+        own = await own_identities(connection, tenant)
+    rows = await next_rows(context, tenant, found, own)
+    return None if rows is None else Gathered(rows)
+
+
+async def record_on(job: Job, gathered: Gathered) -> None:
     """A batch of the file. With the first one the account is of what was recorded, no more of what would be."""
-    if job.found.through_row == 0:
-        await forget_dry_run(job)
-    rows = await next_rows(job)
-    await _record(job, rows, through=job.found.through_row + len(rows))
-    if len(rows) < ROWS_AT_ONCE:
-        await end(job, "done")
+    rows, before = gathered.rows, job.found.through_row
+    await _record(job, rows, through=before + len(rows), last=len(rows) < ROWS_AT_ONCE, anew=before == 0)
 
 
-async def answer_on(job: Job) -> None:
+async def answer_on(job: Job, _: Gathered) -> None:
     """A batch of the rows that waited for their people to be sorted."""
     sql = queries("imports")
     waiting = await job.connection.fetch(sql.waiting_rows, *job.key, job.found.through_row, ROWS_AT_ONCE)
     rows = [(row["row"], _kept_row(job, row["row"], row["line"], row["member"], row["sealed"])) for row in waiting]
-    await _record(job, rows, through=rows[-1][0] if rows else job.found.through_row)
-    if len(rows) < ROWS_AT_ONCE:
-        await end(job, "done")
+    through = rows[-1][0] if rows else job.found.through_row
+    await _record(job, rows, through=through, last=len(rows) < ROWS_AT_ONCE)
+
+
+async def cancel(job: Job) -> None:
+    """Go no further: nothing of a batch is under way."""
+    await give_up_waiting(job)
+    await end(job, "cancelled", error="cancelled")
 
 
 def _kept_row(job: Job, number: int, line: int, member: str | None, sealed: bytes) -> Row:
@@ -84,7 +106,11 @@ async def give_up_waiting(job: Job) -> None:
     await job.connection.execute(queries("imports").lapse, *job.key)
 
 
-async def _record(job: Job, rows: Sequence[tuple[int, Row]], *, through: int) -> None:
+async def _record(job: Job, rows: Sequence[tuple[int, Row]], *, through: int, last: bool, anew: bool = False) -> None:
+    """From here on the batch is finished, also where somebody cancels meanwhile: what is recorded is accounted for."""
+    await _begin_batch(job, through)
+    if anew:
+        await job.connection.execute(queries("imports").forget_rows, *job.key)
     done, items = await _admitted(job, rows)
     became = [
         await _touchpoints(job, [one for one in items if isinstance(one.row.outcome, TouchpointRow)]),
@@ -92,11 +118,26 @@ async def _record(job: Job, rows: Sequence[tuple[int, Row]], *, through: int) ->
         await _plans(job, [one for one in items if isinstance(one.row.outcome, AppointmentRow)]),
     ]
     accounts = [*done, *(one for some in became for one in some.accounts)]
-    await account(job.connection, job.tenant, job.found.import_id, accounts)
     contact_ids = {who for some in became for who in some.contact_ids}
+    cancelled = await hold(job)
+    if anew:
+        await count_again(job)
+    await account(job.connection, job.tenant, job.found.import_id, accounts)
     await job.connection.execute(queries("imports").note_contacts, *job.key, list(contact_ids))
     await went_on(job, through, max(some.position for some in became))
+    if last:
+        await end(job, "done")
+    elif cancelled:
+        await cancel(job)
     measure(accounts)
+
+
+async def _begin_batch(job: Job, through: int) -> None:
+    """Committed before anything is recorded. Raises Superseded where the import was cancelled, or went to another."""
+    async with in_tenant(job.context.pool, job.tenant.tenant_id) as connection:
+        taken = as_taken(job.context, job.tenant, job.found)
+        if await connection.fetchval(queries("imports").begin_batch, *taken, through) is None:
+            raise Superseded
 
 
 async def _admitted(job: Job, rows: Sequence[tuple[int, Row]]) -> tuple[list[Account], list[Item]]:

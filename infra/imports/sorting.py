@@ -10,20 +10,24 @@ from domain.imports import Person, Sort
 from domain.privacy import is_freemail, sort_person
 from infra.database import queries
 from infra.imports import files, people
-from infra.imports.job import UNSTARTED, Job, enter_state, own_identities, told_of, went_on
+from infra.imports.job import UNSTARTED, Job, enter_state, hold, own_identities, told_of, went_on
+from infra.imports.reading import Gathered
 
 AT_ONCE = 1_000
 
 
-async def sort_on(job: Job) -> None:
+async def sort_on(job: Job, _: Gathered) -> None:
     """Some of those not sorted yet; when all are, the dry run is over."""
     sql = queries("imports")
     rows = await job.connection.fetch(sql.unsorted, *job.key, AT_ONCE)
     if rows:
-        await job.connection.execute(sql.sort_people, *job.key, *map(list, zip(*await _sorted(job, rows), strict=True)))
+        columns = map(list, zip(*await _sorted(job, rows), strict=True))
+        await hold(job)
+        await job.connection.execute(sql.sort_people, *job.key, *columns)
         await went_on(job, job.found.through_row + len(rows))
         return
     await job.connection.execute(sql.mark_rows, *job.key)
+    await hold(job)
     await job.connection.execute(sql.count_again, *job.key)
     await enter_state(job, "ready", due_in=UNSTARTED)
 

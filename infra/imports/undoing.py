@@ -11,14 +11,15 @@ from infra.commands.decisions import Done
 from infra.commands.imports import AT_ONCE, TELLING, NotSeenYet, remove_contacts, strike_imported
 from infra.database import queries
 from infra.imports.accounts import Account, account, measure
-from infra.imports.job import ROWS_AT_ONCE, Job, comes_back, end, went_on
+from infra.imports.job import ROWS_AT_ONCE, Job, comes_back, end, hold, went_on
+from infra.imports.reading import Gathered
 from infra.imports.recording import origin_of
 
 PAUSE = timedelta(milliseconds=200)
 BEFORE = "taken back before"
 
 
-async def undo_on(job: Job) -> None:
+async def undo_on(job: Job, _: Gathered) -> None:
     """A batch of rows; when all are struck, a batch of people; when nobody is left to look at, it is undone."""
     rows = await job.connection.fetch(queries("imports").recorded_rows, *job.key, job.found.through_row, ROWS_AT_ONCE)
     if rows:
@@ -36,6 +37,7 @@ async def _strike(job: Job, rows: list[asyncpg.Record]) -> None:
     done = await strike_imported(job.context, job.tenant, import_id, [row["fact_id"] for row in touched], origin=origin)
     done += await withdraw_appointments(job.context, job.tenant, [row["fact_id"] for row in planned], origin=origin)
     accounts = [_account(row, result) for row, result in zip([*touched, *planned], done, strict=True)]
+    await hold(job)
     await account(job.connection, job.tenant, import_id, accounts)
     await went_on(job, rows[-1]["row"], max((one.position for one in done if isinstance(one, Done)), default=0))
     measure(accounts)
@@ -58,6 +60,7 @@ async def _look_at_people(job: Job) -> None:
     sql = queries("imports")
     rows = await job.connection.fetch(sql.contacts_to_look_at, *job.key, AT_ONCE)
     if not rows:
+        await hold(job)
         await end(job, "undone")
         return
     contact_ids = [row["contact_id"] for row in rows]
@@ -68,6 +71,7 @@ async def _look_at_people(job: Job) -> None:
     except NotSeenYet:
         await comes_back(job, PAUSE)
         return
+    await hold(job)
     await job.connection.execute(sql.looked_at, *job.key, contact_ids)
     await job.connection.execute(sql.settle_contacts, *job.key, contact_ids, removed)
     await went_on(job, job.found.through_row)

@@ -1,6 +1,13 @@
-"""What there is to do about an import, a batch at a time. All of it is rows: whoever locks the import's row goes on."""
+"""What there is to do about an import, a turn at a time: by a lease that is committed before anything is done.
 
-from collections.abc import Awaitable, Callable
+Nobody waits for a turn: files are read by processes of their own, outside of any transaction, and the import's row is
+locked only while what came of the turn is written.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -9,17 +16,27 @@ from prometheus_client import Counter
 from domain.errors import Refused
 from infra import tenants
 from infra.context import Context
-from infra.database import Connection, enter, in_tenant, queries
+from infra.database import GONE, Connection, enter, in_tenant, queries
 from infra.imports import reading, recording, sorting, undoing
-from infra.imports.job import Import, Job, end
-from infra.projection import attempted
+from infra.imports.job import Import, Job, Superseded, comes_back, end, hold
+from infra.imports.reading import Gathered
+from infra.projection import told
+from infra.tenants import Tenant
 
 MOST_TRIES = 8
+MOST_BEGUN = 25  # turns that were begun, one after another, and of which nothing came, not even an error
+RENEWED = 2.0  # seconds
+AT_ONCE = timedelta()
 
 log = structlog.get_logger()
-FAILED = Counter("rapport_import_errors", "Batches of imports that went wrong, at each try.")
+FAILED = Counter("rapport_import_errors", "Turns of imports that went wrong, at each try.")
 
-STEPS: dict[str, Callable[[Job], Awaitable[None]]] = {
+# What is read of the file before a step, outside of any transaction; None where its reader is not done.
+GATHERED: dict[str, Callable[[Context, Tenant, Import], Awaitable[Gathered | None]]] = {
+    "reading": reading.gather,
+    "running": recording.gather,
+}
+STEPS: dict[str, Callable[[Job, Gathered], Awaitable[None]]] = {
     "reading": reading.read_on,
     "sorting": sorting.sort_on,
     "running": recording.record_on,
@@ -29,54 +46,131 @@ STEPS: dict[str, Callable[[Job], Awaitable[None]]] = {
 
 
 async def advance(context: Context) -> bool:
-    """A batch of the import that waited longest; False when nothing is to do. Safe to run twice, at once, or late."""
-    async with context.pool.acquire() as connection, connection.transaction():
-        row = await connection.fetchrow(queries("imports").claim, context.files.worker)
-        if row is None:
-            return False
-        await enter(connection, row["tenant_id"], seconds=60)
-        await _work(context, connection, row["tenant_id"], row["import_id"])
-    return True
+    """A turn for the business whose last one is longest ago; False when nothing is to do. Safe to run twice."""
+    files = context.files
+    async with files.claiming:
+        async with context.pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(
+                queries("imports").claim, files.worker, list(files.in_hand), files.open, not files.full
+            )
+            if row is None:
+                return False
+            await enter(connection, row["tenant_id"], seconds=20)
+            tenant, found = await _leased(context, connection, row["tenant_id"], row["import_id"])
+        files.in_hand.add(found.import_id)
+    return await _turn(context, tenant, found)
 
 
 async def advance_one(context: Context, tenant_id: UUID, import_id: UUID) -> bool:
-    """A batch of this import; False when it has nothing to do, or somebody else does it."""
-    async with in_tenant(context.pool, tenant_id, seconds=60) as connection:
-        sql = queries("imports")
-        if await connection.fetchval(sql.claim_one, tenant_id, import_id, context.files.worker) is None:
+    """A turn of this import; False when it has nothing to do, or somebody else does it."""
+    files = context.files
+    async with files.claiming:
+        if import_id in files.in_hand:
             return False
-        await _work(context, connection, tenant_id, import_id)
+        async with in_tenant(context.pool, tenant_id) as connection:
+            if await connection.fetchval(queries("imports").claim_one, tenant_id, import_id, files.worker) is None:
+                return False
+            tenant, found = await _leased(context, connection, tenant_id, import_id)
+        files.in_hand.add(import_id)
+    return await _turn(context, tenant, found)
+
+
+async def _leased(context: Context, connection: Connection, tenant_id: UUID, import_id: UUID) -> tuple[Tenant, Import]:
+    tenant = await tenants.load_in(connection, tenant_id, master=context.master)
+    row = await connection.fetchrow(queries("imports").lease, tenant_id, import_id, context.files.worker)
+    return tenant, Import.of(row)
+
+
+async def _turn(context: Context, tenant: Tenant, found: Import) -> bool:
+    try:
+        async with _renewed(context, tenant, found):
+            await _attempted(context, tenant, found)
+    finally:
+        context.files.pause(found.import_id)
+        context.files.in_hand.discard(found.import_id)
     return True
 
 
-async def _work(context: Context, connection: Connection, tenant_id: UUID, import_id: UUID) -> None:
-    sql = queries("imports")
-    tenant = await tenants.load_in(connection, tenant_id, master=context.master)
-    found = Import.of(await connection.fetchrow(sql.one, tenant_id, import_id))
-    job = Job(context, connection, tenant, found)
-    failure = await attempted(connection, _step(job))
-    if failure is None:
-        return
-    FAILED.inc()
-    context.files.close(import_id)
-    log.warning("import_stumbled", import_id=str(import_id), tenant=str(tenant_id), state=found.state, error=failure)
-    if await connection.fetchval(sql.stumble, tenant_id, import_id, failure) >= MOST_TRIES:
-        await end(job, "failed", error=failure)
+@asynccontextmanager
+async def _renewed(context: Context, tenant: Tenant, found: Import) -> AsyncIterator[None]:
+    """The lease is kept up, as long as this process is well."""
 
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(RENEWED)
+            async with in_tenant(context.pool, tenant.tenant_id) as connection:
+                key = tenant.tenant_id, found.import_id
+                await connection.execute(queries("imports").renew, *key, context.files.worker)
 
-async def _step(job: Job) -> None:
-    """One batch. What the file itself refuses ends the import; nothing of the batch is kept then."""
+    renewing = asyncio.create_task(renew())
     try:
-        async with job.connection.transaction():
-            await STEPS.get(job.found.state, forget)(job)
+        yield
+    finally:
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
+
+
+async def _attempted(context: Context, tenant: Tenant, found: Import) -> None:
+    """One step. What the file itself refuses ends the import; nothing of the step is kept then."""
+    try:
+        if found.tries > MOST_BEGUN:
+            raise Refused(f"it was begun {MOST_BEGUN} times, and never came to an end")
+        await _step(context, tenant, found)
+    except Superseded:
+        context.files.close(found.import_id)
     except Refused as refusal:
-        job.context.files.close(job.found.import_id)
-        await end(job, "failed", error=refusal.reason)
+        reason = refusal.reason
+        await _written(context, tenant, found, lambda job: end(job, "failed", error=reason))
+    except GONE:
+        raise
+    except Exception as error:  # noqa: BLE001 - it is counted, logged, told in the import, and tried again
+        await _stumbled(context, tenant, found, told(error))
 
 
-async def forget(job: Job) -> None:
+async def _step(context: Context, tenant: Tenant, found: Import) -> None:
+    if found.cancel_asked and not found.batch_begun:
+        await _written(context, tenant, found, recording.cancel)
+        return
+    gathered: Gathered | None = Gathered()
+    if found.state in GATHERED:
+        gathered = await GATHERED[found.state](context, tenant, found)
+    async with in_tenant(context.pool, tenant.tenant_id, seconds=60) as connection:
+        job = Job(context, connection, tenant, found)
+        if gathered is None:
+            await comes_back(job, AT_ONCE)
+        else:
+            await STEPS.get(found.state, forget)(job, gathered)
+
+
+async def _written(context: Context, tenant: Tenant, found: Import, write: Callable[[Job], Awaitable[None]]) -> None:
+    """Something about the import, in a transaction of its own; nothing where it is no more as it was found."""
+    try:
+        async with in_tenant(context.pool, tenant.tenant_id, seconds=60) as connection:
+            job = Job(context, connection, tenant, found)
+            await hold(job)
+            await write(job)
+    except Superseded:
+        context.files.close(found.import_id)
+
+
+async def _stumbled(context: Context, tenant: Tenant, found: Import, failure: str) -> None:
+    FAILED.inc()
+    context.files.close(found.import_id)
+    which = {"import_id": str(found.import_id), "tenant": str(tenant.tenant_id), "state": found.state}
+    log.warning("import_stumbled", error=failure, **which)
+
+    async def stumble(job: Job) -> None:
+        tries = await job.connection.fetchval(queries("imports").stumble, *job.key, failure, context.files.worker)
+        if tries >= MOST_TRIES:
+            await end(job, "failed", error=failure)
+
+    await _written(context, tenant, found, stumble)
+
+
+async def forget(job: Job, _: Gathered) -> None:
     """Its time is over: an import nobody started is given up; of an ended one what names people goes."""
     sql, key = queries("imports"), (job.tenant.tenant_id, job.found.import_id)
+    await hold(job)
     if job.found.state in ("ready", "needs_owner"):
         await end(job, "cancelled", error="nobody started it in time")
         return

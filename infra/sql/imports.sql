@@ -1,11 +1,36 @@
 -- name: claim
-SELECT tenant_id, import_id FROM claim_import($1);
+SELECT tenant_id, import_id FROM claim_import($1, $2, $3, $4);
 
 -- name: claim_one
 -- As `claim`, for one import of the entered tenant.
 SELECT import_id FROM import
  WHERE tenant_id = $1 AND import_id = $2 AND due_at <= now() AND (taken_by = $3 OR taken_until IS NULL OR taken_until < now())
    FOR UPDATE SKIP LOCKED;
+
+-- name: lease
+-- It is this worker's for some seconds, and a try is counted, before anything is done.
+UPDATE import SET taken_by = $3, taken_until = now() + interval '8 seconds', tries = tries + 1
+ WHERE tenant_id = $1 AND import_id = $2 RETURNING *;
+
+-- name: renew
+-- Some seconds more, unless somebody writes of it just now.
+UPDATE import SET taken_until = now() + interval '8 seconds'
+ WHERE (tenant_id, import_id) = (SELECT i.tenant_id, i.import_id FROM import i
+                                  WHERE i.tenant_id = $1 AND i.import_id = $2 AND i.taken_by = $3 FOR UPDATE SKIP LOCKED);
+
+-- name: hold_leased
+-- The import as this worker took it, locked: before anything is written of it.
+SELECT cancel_asked FROM import
+ WHERE tenant_id = $1 AND import_id = $2 AND taken_by = $3 AND state = $4 AND since = $5 AND through_row = $6 FOR UPDATE;
+
+-- name: begin_batch
+-- Before a batch up to this row is recorded: who cancels from now on waits for its end.
+UPDATE import SET batch_to = $7
+ WHERE tenant_id = $1 AND import_id = $2 AND taken_by = $3 AND state = $4 AND since = $5 AND through_row = $6
+   AND (NOT cancel_asked OR batch_to > through_row) RETURNING import_id;
+
+-- name: ask_to_cancel
+UPDATE import SET cancel_asked = true, due_at = least(due_at, now()) WHERE tenant_id = $1 AND import_id = $2;
 
 -- name: one
 SELECT * FROM import WHERE tenant_id = $1 AND import_id = $2;
@@ -35,25 +60,26 @@ DELETE FROM import_chunk WHERE tenant_id = $1 AND import_id = $2;
 
 -- name: enter_state
 -- Another state, from its first row. What is due at once keeps its worker.
-UPDATE import SET state = $3, through_row = 0, since = now(), due_at = $4, tries = 0, error = NULL,
+UPDATE import SET state = $3, through_row = 0, batch_to = 0, cancel_asked = false, since = clock_timestamp(), due_at = $4,
+       tries = 0, error = NULL,
        ended_at = CASE WHEN $3 IN ('done', 'undone', 'cancelled', 'failed') THEN now() ELSE ended_at END
  WHERE tenant_id = $1 AND import_id = $2;
 
 -- name: went_on
--- Rows gone through, in this worker's hands for some seconds more.
-UPDATE import SET through_row = $3, position = greatest(position, $4), taken_by = $5, taken_until = now() + interval '5 seconds',
-       due_at = now(), tries = 0, error = NULL
+-- Rows gone through; it goes to the end of the queue, and stays with this worker for some seconds.
+UPDATE import SET through_row = $3, position = greatest(position, $4), taken_until = now() + interval '8 seconds',
+       due_at = clock_timestamp(), tries = 0, error = NULL
  WHERE tenant_id = $1 AND import_id = $2;
 
 -- name: comes_back
--- Nothing can be done just now.
-UPDATE import SET due_at = now() + $3::interval, taken_by = $4, taken_until = now() + interval '5 seconds'
- WHERE tenant_id = $1 AND import_id = $2;
+-- Nothing can be done just now; the turn counts for no try.
+UPDATE import SET due_at = clock_timestamp() + $3::interval, taken_until = now() + interval '8 seconds', tries = 0
+ WHERE tenant_id = $1 AND import_id = $2 AND taken_by = $4;
 
 -- name: stumble
--- It went wrong: again with growing pauses.
-UPDATE import SET tries = tries + 1, error = $3, due_at = now() + interval '2 seconds' * 2 ^ least(tries, 6)
- WHERE tenant_id = $1 AND import_id = $2 RETURNING tries;
+-- It went wrong: again with growing pauses, by anybody.
+UPDATE import SET error = $3, due_at = now() + interval '2 seconds' * 2 ^ least(tries - 1, 6), taken_until = NULL
+ WHERE tenant_id = $1 AND import_id = $2 AND taken_by = $4 RETURNING tries;
 
 -- name: fail
 UPDATE import SET error = $3 WHERE tenant_id = $1 AND import_id = $2;

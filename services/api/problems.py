@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from prometheus_client import Counter
 
 from domain.bodies import TooLarge, Unreadable, Unsupported
-from domain.errors import Conflict, Erased, Invalid, NotFound, NotUnderstood, Refused, Stale, Suspended
+from domain.errors import Busy, Conflict, Erased, Invalid, NotFound, NotUnderstood, Refused, Stale, Suspended
 from domain.events import UnknownEvent
 from domain.signatures import Unverified
 from domain.wording import in_words
@@ -37,6 +37,7 @@ KINDS: tuple[tuple[type[Refused], int, str, str], ...] = (
     (Stale, 412, "stale", "Changed meanwhile"),
     (Erased, 410, "erased", "This person was erased"),
     (NotUnderstood, 503, "not-understood", "Not understood"),
+    (Busy, 503, "busy", "Busy"),
     (Conflict, 409, "conflict", "Conflict"),
     (Refused, 409, "refused", "A rule forbids it"),
 )
@@ -99,7 +100,7 @@ def answer(problem: Problem, request: AnyRequest, headers: dict[str, str] | None
 
 
 def on_refusal(request: AnyRequest, error: Refused) -> Response[bytes]:
-    return answer(problem_of(error), request)
+    return answer(problem_of(error), request, {"Retry-After": "5"} if isinstance(error, Busy) else None)
 
 
 def on_behind(request: AnyRequest, error: Behind) -> Response[bytes]:

@@ -16,6 +16,7 @@ from infra.event_log import Unavailable
 from infra.imports import work as imports
 from infra.inbox import Taker
 from infra.settings import Settings
+from services.workers.imports import Importing
 
 SWEEP_SECONDS = 2.0
 
@@ -30,23 +31,28 @@ async def work(configured: Settings, stop: asyncio.Event) -> None:
     ) as context:
         log.info("worker_started")
         async with open_egress(loopback=configured.webhooks_allow_loopback) as egress:
-            deliverer, taker = Deliverer(context, egress), Taker(context, egress)
+            deliverer, taker, importing = Deliverer(context, egress), Taker(context, egress), Importing(configured)
 
             def wake() -> None:
                 woken.set()
                 deliverer.wake()
                 taker.wake()
+                importing.wake()
 
             listening = asyncio.create_task(bell.listen(configured.redis_url, wake))
             delivering = asyncio.create_task(deliverer.run(stop))
             taking = asyncio.create_task(taker.run(stop))
+            imported = asyncio.create_task(importing.run())
+            imported.add_done_callback(lambda _: stop.set())  # without them this process is no worker
             while not stop.is_set():
                 woken.clear()
                 await _catch_up(context, stop, deliverer)
                 metrics.LOOKED.set_to_current_time()
                 await _rest(woken, stop)
+            importing.stop()
             await delivering
             await taking
+            await imported
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
 
@@ -69,21 +75,17 @@ async def _rest(woken: asyncio.Event, stop: asyncio.Event) -> None:
 
 
 async def catch_up(context: Context) -> None:
-    """Do all there is to do."""
-    while await step(context):
+    """Do all there is to do, imports included: between two turns of theirs every projection has its own."""
+    while await step(context) or await imports.advance(context):
         pass
 
 
 async def step(context: Context) -> bool:
-    """A little of each kind of work, so that none starves another; False when there is none.
-
-    Between two batches of imports every projection has its turn.
-    """
+    """A little of each kind of work, so that none starves another; False when there is none."""
     worked = [
         await periodic.run_due(context),
         await projector.retry_parked(context),
         await webhooks.fill_replay(context),
-        await imports.advance(context),
     ]
     for _ in projector.PROJECTIONS:
         worked.append(await projector.advance(context))
