@@ -79,12 +79,18 @@ def containers() -> Iterator[Servers]:
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
+    with started() as found:
+        yield found
+
+
+@contextmanager
+def started() -> Iterator[Servers]:
     match kind_of_servers():
         case "given":
             yield Servers(*(os.environ[name] for name in GIVEN))
         case "docker":
-            with containers() as started:
-                yield started
+            with containers() as found:
+                yield found
         case _:
             with temporary_folder() as folder, embedded.servers(folder) as found:
                 yield Servers(found.admin_url, found.redis_url)

@@ -107,12 +107,22 @@ class Road:
 
 @pytest.fixture(scope="session")
 def configured(database: Database, servers: Servers) -> Settings:
+    return settings_for(database, servers)
+
+
+def settings_for(database: Database, servers: Servers) -> Settings:
     urls = {"database_url": database.app_url, "redis_url": servers.redis_url}
     return Settings(**urls, master_key=MASTER_KEY, log_level="error", webhooks_allow_loopback=True, import_limit_mb=5)
 
 
 @pytest.fixture(scope="session")
 async def road(configured: Settings) -> AsyncIterator[Road]:
+    async with opened_road(configured) as road:
+        yield road
+
+
+@asynccontextmanager
+async def opened_road(configured: Settings) -> AsyncIterator[Road]:
     """The API in this process, and the workers' work done beside it every 20 ms."""
     app = create_app(configured)
     opened, finished = asyncio.Event(), asyncio.Event()
@@ -120,9 +130,11 @@ async def road(configured: Settings) -> AsyncIterator[Road]:
     await asyncio.wait([serving, asyncio.create_task(opened.wait())], return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         await serving
-    yield Road(app, app.state["context"])
-    finished.set()
-    await serving
+    try:
+        yield Road(app, app.state["context"])
+    finally:
+        finished.set()
+        await serving
 
 
 async def _serve(app: Litestar, opened: asyncio.Event, finished: asyncio.Event) -> None:

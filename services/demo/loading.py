@@ -79,11 +79,15 @@ def _keep(folder: DataFolder, told: State) -> State:
 async def add_businesses(context: Context, folder: DataFolder) -> State:
     """The tenants, those that are missing added. At once, so that there is an API key to give."""
     async with _alone(folder):
-        return await _with_businesses(context, folder)
+        return await _with_businesses(context, folder, _today())
 
 
-async def _with_businesses(context: Context, folder: DataFolder) -> State:
-    told = state(folder) or State(datetime.now(ZONE).date())
+def _today() -> date:
+    return datetime.now(ZONE).date()
+
+
+async def _with_businesses(context: Context, folder: DataFolder, today: date) -> State:
+    told = state(folder) or State(today)
     for profile in PROFILES:
         kept = told.businesses.get(profile.slug)
         if kept is None or await context.keys.tenant_of(kept.api_key) is None:
@@ -106,10 +110,10 @@ async def _add(context: Context, profile: Profile) -> Kept:
     return Kept(added.tenant_id, added.api_key)
 
 
-async def load(context: Context, folder: DataFolder, *, progress: Progress) -> State:
-    """All that is not loaded yet, one business after the other."""
+async def load(context: Context, folder: DataFolder, *, progress: Progress, today: date | None = None) -> State:
+    """All that is not loaded yet, one business after the other, as of `today`, unless it was begun on another day."""
     async with _alone(folder):
-        told = await _with_businesses(context, folder)
+        told = await _with_businesses(context, folder, today or _today())
         practice = None if told.loaded else await asyncio.to_thread(generate, SEED, told.today)
         for business in practice.businesses if practice else ():
             kept = told.businesses[business.profile.slug]
