@@ -375,7 +375,8 @@ def verify(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> i
 def migrate_(
     *,
     set_password: Annotated[
-        bool, Parameter(negative="", help="Give rapport_app the password it has in RAPPORT_DATABASE_URL.")
+        bool,
+        Parameter(negative="", help="Give rapport_app and rapport_writer the passwords they have in their URLs."),
     ] = False,
     data: Data = None,
 ) -> None:
@@ -386,6 +387,7 @@ def migrate_(
             from infra import roles
 
             asyncio.run(roles.set_password(configured.admin_url, configured.database_url))
+            asyncio.run(roles.set_password(configured.admin_url, configured.writer_url, role="rapport_writer"))
     print("The database is up to date.")
 
 
