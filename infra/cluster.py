@@ -93,7 +93,7 @@ def make_cluster(data: DataFolder, place: Path, programs: Path, account: Account
     fresh = Path(tempfile.mkdtemp(prefix="cluster-", dir=data.root if inside else outside()))
     if account:
         os.chown(fresh, *account)
-    initdb(fresh, make_passwords(data).admin, programs, account)
+    initdb(fresh, make_passwords(data)[0], programs, account)
     if inside:
         fresh.rename(place)
     else:

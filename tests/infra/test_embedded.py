@@ -20,6 +20,7 @@ from infra.data_folder import DataFolder, DataFolderError
 from infra.database import in_tenant, open_pool
 from infra.embedded import EmbeddedError
 from infra.event_log import append_now
+from infra.settings import as_writer
 from tests.infra.quiet import one_event
 
 PROJECT = Path(__file__).parents[2]
@@ -72,9 +73,7 @@ async def test_the_database_is_migrated_and_the_application_can_log_in(data):
         embedded.prepare(data, servers)
         assert await ask(servers.database_url, "SELECT current_user") == "rapport_app"
         assert not await ask(servers.database_url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-        assert await ask(servers.writer_url, "SELECT session_user") == "rapport_writer"
-        passwords = embedded.make_passwords(data)
-        assert len(set(passwords)) == 4, "each has its own"
+        assert await ask(as_writer(servers.database_url), "SELECT session_user") == "rapport_writer"
 
 
 async def test_a_data_folder_from_before_the_writer_goes_on_with_all_its_events(data, tmp_path):
@@ -92,10 +91,9 @@ async def test_a_data_folder_from_before_the_writer_goes_on_with_all_its_events(
             tenant_id = (await tenants.add(pool, name="A", master=bytes(32))).tenant_id
             async with in_tenant(pool, tenant_id) as connection:
                 await connection.execute(appended)
-    (data.keys / "writer.password").unlink()
     with embedded.servers(data) as servers:
         embedded.prepare(data, servers)
-        urls = {one: getattr(servers, one) for one in ("database_url", "writer_url", "redis_url")}
+        urls = {"database_url": servers.database_url, "redis_url": servers.redis_url}
         async with open_context(**urls, master=bytes(32)) as context:
             assert (await context.writer.append(one_event(tenant_id))).position == 2
             async with in_tenant(context.pool, tenant_id) as connection:
