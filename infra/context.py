@@ -9,9 +9,10 @@ from msgspec import Struct
 from infra import tenants
 from infra.bell import Bell
 from infra.database import Pool, open_pool
-from infra.event_log import Writer
+from infra.event_log import CONNECTIONS, Writer
 from infra.imports.open_files import OpenFiles
 from infra.sealing import KeyRing
+from infra.settings import as_writer
 from infra.tenants import KeyBook
 from infra.turns import Turns
 
@@ -32,16 +33,29 @@ class Context(Struct, frozen=True):
 
 @asynccontextmanager
 async def open_context(
-    *, database_url: str, redis_url: str, master: bytes, connections: int = 14
+    *,
+    database_url: str,
+    redis_url: str,
+    master: bytes,
+    writer_url: str | None = None,
+    connections: int = 10,
+    least_writing: int = 1,
 ) -> AsyncIterator[Context]:
     """Everything open, and closed again at the end. A dead Valkey does not keep it from opening.
 
-    Raises WrongKey when the database was made under another master key.
+    Without a `writer_url` the writer has the password of the application's role. Of its own connections
+    `least_writing` are open from the start. Raises WrongKey when the database was made under another master key.
     """
     pool = await open_pool(database_url, least=2, most=connections)
     try:
         await tenants.check_master(pool, master=master)
-        async with Writer(pool) as writer, Bell(redis_url) as bell:
+        async with (
+            await open_pool(
+                writer_url or as_writer(database_url), role="rapport_writer", least=least_writing, most=CONNECTIONS
+            ) as writing,
+            Writer(writing) as writer,
+            Bell(redis_url) as bell,
+        ):
             ring, keys, files = KeyRing(), KeyBook(pool, master=master), OpenFiles()
             try:
                 yield Context(pool, writer, ring, keys, bell, master, Turns(), asyncio.Event(), files)

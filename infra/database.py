@@ -1,10 +1,10 @@
-"""The way into PostgreSQL: one pool, named SQL, and the door `in_tenant`."""
+"""The way into PostgreSQL: pools, named SQL, and the door `in_tenant`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
 import asyncpg
@@ -46,10 +46,14 @@ class WallBreach(Exception):
     """A connection came out of the pool with a tenant still set."""
 
 
-async def open_pool(url: str, *, least: int = 1, most: int = 10) -> Pool:
+Role = Literal["rapport_app", "rapport_writer"]
+
+
+async def open_pool(url: str, *, role: Role = "rapport_app", least: int = 1, most: int = 10) -> Pool:
     """A pool of connections that act as `rapport_app`, whoever logs in: row-level security holds for all of them.
 
-    `url` is a postgresql:// URL of that role or of one that may become it.
+    `url` is a postgresql:// URL of that role or of one that may become it. As `rapport_writer` they append, for many
+    tenants, and can do nothing else.
     """
     for attempt in stamina.retry_context(
         on=GONE, attempts=20, timeout=15, wait_initial=0.05, wait_max=1, wait_jitter=0.1
@@ -63,7 +67,7 @@ async def open_pool(url: str, *, least: int = 1, most: int = 10) -> Pool:
                 reset=_given_back,
                 command_timeout=60,
                 server_settings={
-                    "role": "rapport_app",
+                    "role": role,
                     "search_path": "rapport, pg_temp",
                     "application_name": "rapport",
                 },

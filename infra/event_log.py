@@ -1,7 +1,7 @@
 """The event log: appends of whole decisions, many in one commit; positions without gaps; nothing ever changed.
 
-`Writer.append` is the one way in. A decision that had to read first holds the tenant's head and uses `append_now` in
-its own transaction.
+`Writer.append` is the one way in, as `rapport_writer`, which appends for many tenants and can do nothing else. A
+decision that had to read first holds the tenant's head and uses `append_now` in that tenant's own transaction.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from itertools import chain, repeat
 from typing import Any, Literal
 from uuid import UUID
 
+import asyncpg
 import stamina
 import structlog
 from msgspec import Struct
@@ -30,6 +31,7 @@ BATCH_APPENDS = 512
 WHOLE_APPENDS = 128
 BATCH_EVENTS = 2_000
 WAITING_CONNECTIONS = 4
+CONNECTIONS = HANDS + WAITING_CONNECTIONS  # all a writer ever uses
 MOST_CHANNELS = 100_000
 
 log = structlog.get_logger()
@@ -92,13 +94,29 @@ class Unavailable(Exception):
     """The database cannot be reached just now. Nothing is lost: the same append may be sent again."""
 
 
+# The writer is not let in, or not to its function: the operator's to mend, and no fault of what is to be appended.
+NOT_LET_IN = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError)
+
+
 class Unstorable(Exception):
     """The database does not take this append, now or later. Nothing of it is stored."""
 
 
 async def append_now(connection: Connection, appends: Sequence[Append], *, waits: bool) -> list[Verdict]:
-    """One call of the database's `append`. With `waits` it waits a moment for the heads that are held."""
-    [row] = await connection.fetch(queries("event_log").append, waits, *_arrays(appends))
+    """Appends of the tenant whose transaction this is. With `waits` it waits a moment for the head, if it is held.
+
+    Where one is another tenant's, or the transaction is nobody's, the database refuses all of them.
+    """
+    return await _judged(connection, queries("event_log").append_own, appends, waits=waits)
+
+
+async def append_for_many(connection: Connection, appends: Sequence[Append], *, waits: bool) -> list[Verdict]:
+    """Likewise for any tenants, on a connection of `rapport_writer`: each is as trusted as the key that brought it."""
+    return await _judged(connection, queries("event_log").append, appends, waits=waits)
+
+
+async def _judged(connection: Connection, statement: str, appends: Sequence[Append], *, waits: bool) -> list[Verdict]:
+    [row] = await connection.fetch(statement, waits, *_arrays(appends))
     judgements: list[Judgement] = row["verdicts"] or ["recorded"] * len(appends)
     for judgement, count in Counter(judgements).items():
         APPENDED.labels(judgement).inc(count)
@@ -162,7 +180,7 @@ Call = Callable[[list[Append]], Awaitable[list[Verdict]]]
 
 
 class _Hand:
-    """One of those that write: its queue, and the connection it keeps while there are others.
+    """One of those that write: its queue, and the connection it keeps.
 
     To hand one back and take it again costs as much as a small commit.
     """
@@ -177,13 +195,10 @@ class _Hand:
         if self._connection is None:
             self._connection = await self._pool.acquire()
         try:
-            verdicts = await append_now(self._connection, appends, waits=False)
+            return await append_for_many(self._connection, appends, waits=False)
         except BaseException:
             await self.let_go()
             raise
-        if self._pool.get_idle_size() == 0 and self._pool.get_size() == self._pool.get_max_size():
-            await self.let_go()
-        return verdicts
 
     async def let_go(self) -> None:
         connection, self._connection = self._connection, None
@@ -197,10 +212,14 @@ class Writer:
     Two hands write, each for its half of the tenants, so that one is in the database while the other's callers are
     served. Appends whose tenant's head somebody else holds go to a lane of that tenant alone, which waits for it, so
     that a stranger's lock delays nobody else; until the lane is empty that tenant's later appends queue behind it.
+
+    `pool` is of at least CONNECTIONS connections that act as `rapport_writer`.
     """
 
     def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+        if pool.get_max_size() < CONNECTIONS:
+            raise ValueError(f"a writer needs {CONNECTIONS} connections")
+        self.pool = pool
         self._hands = [_Hand(pool) for _ in range(HANDS)]
         self._lanes: dict[UUID, deque[_Waiting]] = {}
         self._turns = asyncio.Semaphore(WAITING_CONNECTIONS)
@@ -288,8 +307,8 @@ class Writer:
         del self._lanes[tenant_id]
 
     async def _wait_and_call(self, appends: list[Append]) -> list[Verdict]:
-        async with self._pool.acquire() as connection:
-            return await append_now(connection, appends, waits=True)
+        async with self.pool.acquire() as connection:
+            return await append_for_many(connection, appends, waits=True)
 
     async def _write(self, batch: list[_Waiting], call: Call) -> list[_Waiting]:
         """Commit the batch; those to be sent again come back, in their order. Every other one has its answer."""
@@ -308,6 +327,10 @@ class Writer:
             verdicts = await _send([waiting.append for waiting in batch], call)
             judged = list(zip(batch, verdicts, strict=True))
         except GONE as error:
+            _fail(batch, Unavailable(type(error).__name__))
+            return []
+        except NOT_LET_IN as error:
+            log.error("writer_not_let_in", error=type(error).__name__)
             _fail(batch, Unavailable(type(error).__name__))
             return []
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the task that all callers wait for

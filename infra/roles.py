@@ -1,4 +1,4 @@
-"""The application's role on somebody's own PostgreSQL server."""
+"""The roles the application logs in as, on somebody's own PostgreSQL server."""
 
 from urllib.parse import unquote, urlsplit
 
@@ -7,17 +7,20 @@ import asyncpg
 from infra.database import GONE, queries
 from infra.migrate import MigrationError
 
+SET_IN = {"rapport_app": "RAPPORT_DATABASE_URL", "rapport_writer": "RAPPORT_WRITER_DATABASE_URL"}
 
-async def set_password(admin_url: str, application_url: str) -> None:
-    """Give the application's role the password that is in its own url. Raises MigrationError."""
-    wanted = urlsplit(application_url)
-    if wanted.username != "rapport_app" or not wanted.password:
-        raise MigrationError("RAPPORT_DATABASE_URL names no password of rapport_app that could be set.")
+
+async def set_password(admin_url: str, url: str, *, role: str = "rapport_app") -> None:
+    """Give a role of ours the password that is in its own url. Raises MigrationError."""
+    wanted = urlsplit(url)
+    if wanted.username != role or not wanted.password:
+        raise MigrationError(f"{SET_IN[role]} names no password of {role} that could be set.")
     try:
         connection = await asyncpg.connect(admin_url, timeout=10)
         try:
-            await connection.execute(await connection.fetchval(queries("roles").set_password, unquote(wanted.password)))
+            statement = await connection.fetchval(queries("roles").set_password, role, unquote(wanted.password))
+            await connection.execute(statement)
         finally:
             await connection.close()
     except (*GONE, asyncpg.PostgresError) as error:
-        raise MigrationError(f"rapport_app could not be given its password: {error}") from None
+        raise MigrationError(f"{role} could not be given its password: {error}") from None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -17,6 +18,7 @@ MEANING = {
     "RAPPORT_METRICS_PORT": "the TCP port at which a worker shows its metrics on RAPPORT_HOST; default none",
     "RAPPORT_LOG_LEVEL": "the least serious message that is logged: debug, info, warning or error; default info",
     "RAPPORT_DATABASE_URL": "your own PostgreSQL 18 (postgresql://...), as the role the application runs as",
+    "RAPPORT_WRITER_DATABASE_URL": "the same database as the role that appends for all; default: as rapport_writer",
     "RAPPORT_ADMIN_DATABASE_URL": "the same database as the role that migrates it; default RAPPORT_DATABASE_URL",
     "RAPPORT_REDIS_URL": "your own Valkey or Redis (redis://...)",
     "RAPPORT_PUBLIC_URL": "where others reach the API (https://...), webhooks and guests; default its own address",
@@ -52,6 +54,7 @@ class Typed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, renam
     log_level: LogLevel = "info"
     import_limit_mb: ImportLimit = 500
     database_url: PostgresUrl | None = None
+    writer_database_url: PostgresUrl | None = None
     admin_database_url: PostgresUrl | None = None
     redis_url: RedisUrl | None = None
     master_key: MasterKey | None = None
@@ -81,6 +84,11 @@ class Settings(Typed, frozen=True, kw_only=True, forbid_unknown_fields=True, ren
     master_key: MasterKey
 
     @property
+    def writer_url(self) -> str:
+        """Where the writer appends for all tenants: by the name of its role where nothing else was said."""
+        return self.writer_database_url or as_writer(self.database_url)
+
+    @property
     def admin_url(self) -> str:
         """Where migrations run: the application's own role where no other was named."""
         return self.admin_database_url or self.database_url
@@ -98,12 +106,22 @@ def typed(environ: Mapping[str, str] = os.environ) -> Typed:
     """What was set so far. Raises SettingsError also when only one of the two servers was named."""
     found = read(environ, Typed)
     named = [name for name in ("RAPPORT_DATABASE_URL", "RAPPORT_REDIS_URL") if environ.get(name)]
-    if len(named) == 1 or (found.admin_database_url and not named):
+    if len(named) == 1 or ((found.admin_database_url or found.writer_database_url) and not named):
         raise SettingsError(
-            "Your own servers are named in part: set RAPPORT_DATABASE_URL and RAPPORT_REDIS_URL, "
-            "or neither of them (nor RAPPORT_ADMIN_DATABASE_URL) and Rapport runs its own."
+            "Your own servers are named in part: set RAPPORT_DATABASE_URL and RAPPORT_REDIS_URL, or neither of them "
+            "(nor RAPPORT_WRITER_DATABASE_URL, RAPPORT_ADMIN_DATABASE_URL) and Rapport runs its own."
         )
     return found
+
+
+def as_writer(database_url: str) -> str:
+    """The url of the application's role with the writer's name in it, and the same password; any other url as it is."""
+    parts = urlsplit(database_url)
+    who, at, host = parts.netloc.rpartition("@")
+    name, colon, password = who.partition(":")
+    if name != "rapport_app":
+        return database_url
+    return urlunsplit(parts._replace(netloc=f"rapport_writer{colon}{password}{at}{host}"))
 
 
 def read(environ: Mapping[str, str], shape: type[T]) -> T:

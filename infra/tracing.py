@@ -36,7 +36,7 @@ def start(process: str) -> None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
         wanted = next(name for name in WHERE if os.environ.get(name))
-        raise SettingsError(f"{wanted} is set, and tracing is not installed: pip install 'rapport[tracing]'.") from None
+        raise SettingsError(f"{wanted} is set, and tracing is not installed: make setup installs it.") from None
     name = os.environ.get("OTEL_SERVICE_NAME") or f"rapport-{process}"
     provider = TracerProvider(resource=Resource.create({"service.name": name}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

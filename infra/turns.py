@@ -7,7 +7,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 LONGEST_WAIT = 5.0  # seconds
-AT_ONCE = 6  # over all tenants: half of the API's connections stay for everything else
+AT_ONCE = 6  # over all tenants: the rest of the API's connections stay for everything else
 
 
 class Turns:

@@ -1,0 +1,1 @@
+DISTRIBUTION = "rapport-relationships"  # as pyproject.toml has it; the command is `rapport`

@@ -22,6 +22,7 @@ from infra.migrate import MigrationError
 from infra.ports import PortTaken
 from infra.sealing import WrongKey
 from infra.settings import Settings, SettingsError
+from services import DISTRIBUTION
 from services.supervisor import NotStarted
 
 REFUSALS = (Refused, SettingsError, DataFolderError, EmbeddedError, MigrationError, PortTaken, NotStarted, WrongKey)
@@ -31,7 +32,7 @@ Port = Annotated[int | None, Parameter(help="The API's port, instead of RAPPORT_
 Tenant = Annotated[UUID | None, Parameter(name="--tenant", help="The tenant's id; not needed where there is one only.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="For programs: JSON on standard output.")]
 
-app = App(name="rapport", help="The relationships of small businesses.", version=lambda: version("rapport"))
+app = App(name="rapport", help="The relationships of small businesses.", version=lambda: version(DISTRIBUTION))
 businesses = App(name="tenant", help="The businesses.")
 app.command(businesses)
 hooks = App(name="webhooks", help="For those who build against webhooks.")
@@ -304,7 +305,7 @@ def evaluate(
     try:
         from services.evaluation import command
     except ModuleNotFoundError as absent:
-        print(f"{(absent.name or '').partition('.')[0]} is missing: pip install 'rapport[evaluate]'", file=sys.stderr)
+        print(f"{(absent.name or '').partition('.')[0]} is missing: make setup installs it.", file=sys.stderr)
         return 1
     asked = command.Asked(
         datasets=datasets,
@@ -374,7 +375,8 @@ def verify(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> i
 def migrate_(
     *,
     set_password: Annotated[
-        bool, Parameter(negative="", help="Give rapport_app the password it has in RAPPORT_DATABASE_URL.")
+        bool,
+        Parameter(negative="", help="Give rapport_app and rapport_writer the passwords they have in their URLs."),
     ] = False,
     data: Data = None,
 ) -> None:
@@ -385,6 +387,7 @@ def migrate_(
             from infra import roles
 
             asyncio.run(roles.set_password(configured.admin_url, configured.database_url))
+            asyncio.run(roles.set_password(configured.admin_url, configured.writer_url, role="rapport_writer"))
     print("The database is up to date.")
 
 

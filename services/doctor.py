@@ -120,13 +120,10 @@ def look_at_migrations(configured: Settings, remedy: str) -> Finding:
 
 async def look_at_postgres(configured: Settings) -> list[Finding]:
     try:
-        connection = await asyncpg.connect(configured.database_url, timeout=10)
+        found = await _asked(configured.database_url, queries("doctor").who_we_are)
+        appending = await _asked(configured.database_url, queries("doctor").more_than_a_writer)
     except (*GONE, asyncpg.PostgresError) as error:
         return [Finding(False, f"PostgreSQL cannot be reached as the application: {error}. See RAPPORT_DATABASE_URL.")]
-    try:
-        found = await connection.fetchrow(queries("doctor").who_we_are)
-    finally:
-        await connection.close()
     assert found is not None  # noqa: S101
     role, above = found["role"], found["above_the_walls"]
     return [
@@ -134,7 +131,41 @@ async def look_at_postgres(configured: Settings) -> list[Finding]:
         Finding(
             not above, f"The role {role} is {'a superuser or bypasses' if above else 'held by'} row-level security."
         ),
+        *([look_at_application(appending)] if appending else []),
+        *await look_at_writer(configured),
     ]
+
+
+def look_at_application(found: asyncpg.Record) -> Finding:
+    return Finding(
+        not found["appends"],
+        f"The role {found['role']} appends {'for every business' if found['appends'] else 'within a business only'}.",
+    )
+
+
+async def look_at_writer(configured: Settings) -> list[Finding]:
+    """Nothing to say of a database that is not migrated: that is said already."""
+    try:
+        found = await _asked(configured.writer_url, queries("doctor").more_than_a_writer)
+    except (*GONE, asyncpg.PostgresError) as error:
+        advice = "See RAPPORT_WRITER_DATABASE_URL; rapport migrate --set-password gives it its password."
+        return [Finding(False, f"PostgreSQL cannot be reached as the writer: {error}. {advice}")]
+    if found is None:
+        return []
+    role = found["role"]
+    if not found["appends"]:
+        return [Finding(False, f"The role {role} may not append. See RAPPORT_WRITER_DATABASE_URL.")]
+    if found["more"]:
+        return [Finding(False, f"The role {role} can do more than append. See RAPPORT_WRITER_DATABASE_URL.")]
+    return [Finding(True, f"The role {role} appends for every business, and can do nothing else.")]
+
+
+async def _asked(url: str, query: str) -> asyncpg.Record | None:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        return await connection.fetchrow(query)
+    finally:
+        await connection.close()
 
 
 async def look_at_valkey(configured: Settings) -> Finding:

@@ -27,8 +27,15 @@ LISTED = 20
 
 @asynccontextmanager
 async def opened(configured: Settings) -> AsyncIterator[Context]:
-    urls = {"database_url": configured.database_url, "redis_url": configured.redis_url}
-    async with open_context(**urls, master=configured.master_key, connections=6) as context:
+    """For one command. Many only read: the writer logs in with the first append."""
+    async with open_context(
+        database_url=configured.database_url,
+        writer_url=configured.writer_url,
+        redis_url=configured.redis_url,
+        master=configured.master_key,
+        connections=6,
+        least_writing=0,
+    ) as context:
         yield context
 
 

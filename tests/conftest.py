@@ -112,7 +112,9 @@ async def migrated(servers: Servers) -> AsyncIterator[Database]:
     try:
         await connection.execute("SELECT pg_advisory_lock(1)")  # the migration makes roles, which databases share
         migrate.up(admin_url)
-        await connection.execute("ALTER ROLE rapport_app PASSWORD 'rapport'")
+        await connection.execute(
+            "ALTER ROLE rapport_app PASSWORD 'rapport'; ALTER ROLE rapport_writer PASSWORD 'rapport'"
+        )
         await connection.execute("SELECT pg_advisory_unlock(1)")
         yield Database(admin_url, another_database(servers.admin_url, name, as_who="rapport_app:rapport"))
         await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

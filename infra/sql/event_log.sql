@@ -3,9 +3,14 @@
 SELECT current_setting('app.tenant_id', true) AS was, set_config('app.tenant_id', $1, true), set_config('statement_timeout', $2, true);
 
 -- name: append
--- One verdict for each append, in their order: three arrays. The function says what each verdict means.
+-- One verdict for each append, in their order: three arrays. The function says what each verdict means. For rapport_writer.
 SELECT verdicts, found_positions, holders
   FROM append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23);
+
+-- name: append_own
+-- The same, for the tenant of the transaction alone. For rapport_app.
+SELECT verdicts, found_positions, holders
+  FROM append_own($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23);
 
 -- name: hold_head
 -- The tenant's head, held to the end of this transaction, which may not last longer than two seconds.

@@ -1,3 +1,3 @@
 -- name: set_password
--- The statement that gives the application's role a password: it takes no parameter, so PostgreSQL itself quotes it.
-SELECT format('ALTER ROLE rapport_app PASSWORD %L', $1::text);
+-- The statement that gives a role its password: it takes no parameter, so PostgreSQL itself quotes it.
+SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text);

@@ -51,7 +51,10 @@ def create_app(configured: Settings | None = None) -> Litestar:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with open_context(
-            database_url=known.database_url, redis_url=known.redis_url, master=known.master_key
+            database_url=known.database_url,
+            writer_url=known.writer_url,
+            redis_url=known.redis_url,
+            master=known.master_key,
         ) as context:
             app.state["context"] = context
             yield

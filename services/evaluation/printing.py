@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from services import DISTRIBUTION
 from services.evaluation.checks import Checks
 from services.evaluation.first_meetings import FirstMeetings
 from services.evaluation.metrics import Measured
@@ -34,7 +35,7 @@ def report(
     outlook: list[Evaluated], shared: dict[str, float] | None, checks: Checks, meetings: FirstMeetings | None
 ) -> Report:
     now = datetime.now(UTC).replace(microsecond=0)
-    return Report(now, version("rapport"), outlook, shared, checks, meetings)
+    return Report(now, version(DISTRIBUTION), outlook, shared, checks, meetings)
 
 
 def write(told: Report, path: Path) -> None:

@@ -49,11 +49,15 @@ def pair_of(exchange: Exchange) -> Pair:
 async def scratch(configured: Settings) -> AsyncIterator[Context]:
     """A migrated database of its own on the same server, gone at the end, however that comes."""
     name = f"rapport_evaluation_{uuid_utils.uuid7().hex}"
-    admin_url, app_url = (_another(url, name) for url in (configured.admin_url, configured.database_url))
+    urls = (configured.admin_url, configured.database_url, configured.writer_url)
+    admin_url, app_url, writer_url = (_another(url, name) for url in urls)
     try:
         await asyncio.to_thread(migrate.up, admin_url)
         async with open_context(
-            database_url=app_url, redis_url=configured.redis_url, master=configured.master_key, connections=10
+            database_url=app_url,
+            writer_url=writer_url,
+            redis_url=configured.redis_url,
+            master=configured.master_key,
         ) as context:
             yield context
     finally:

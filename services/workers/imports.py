@@ -58,6 +58,7 @@ class Importing:
         try:
             async with open_context(
                 database_url=self._configured.database_url,
+                writer_url=self._configured.writer_url,
                 redis_url=self._configured.redis_url,
                 master=self._configured.master_key,
                 connections=CONNECTIONS,

@@ -27,7 +27,10 @@ async def work(configured: Settings, stop: asyncio.Event) -> None:
     """Do what there is to do until `stop` is set: at each ring, and every two seconds in case one was lost."""
     woken = asyncio.Event()
     async with open_context(
-        database_url=configured.database_url, redis_url=configured.redis_url, master=configured.master_key
+        database_url=configured.database_url,
+        writer_url=configured.writer_url,
+        redis_url=configured.redis_url,
+        master=configured.master_key,
     ) as context:
         log.info("worker_started")
         async with open_egress(loopback=configured.webhooks_allow_loopback) as egress:

@@ -72,7 +72,7 @@ async def measure(place: Place) -> list[Figure]:
             size.rounds,
             ours=lambda: appended(context.writer, ids, CALLERS, size.seconds),
             theirs=lambda: asyncio.to_thread(singles, app, size.seconds),
-            ours_in_calls=lambda: in_calls(context.pool, ids[0], size.seconds),
+            ours_in_calls=lambda: in_calls(context.writer.pool, ids[0], size.seconds),
             theirs_in_calls=lambda: asyncio.to_thread(thousands, app, size.seconds),
         )
         await asyncio.to_thread(saved, app, size.peer_events)

@@ -22,7 +22,7 @@ from domain.touchpoints import RecordTouchpoint, Reference
 from infra import commands, projector, tenants
 from infra.context import Context, open_context
 from infra.database import Pool
-from infra.event_log import Append, Draft, append_now
+from infra.event_log import Append, Draft, append_for_many
 from infra.stored_events import Origin
 from infra.tenants import Tenant
 from tests.conftest import Database, Servers, migrated
@@ -168,8 +168,8 @@ async def append_touches(context: Context, tenant: Tenant, contacts: Sequence[UU
             _touch_event(tenant, contacts[number % len(contacts)], number)
             for number in range(start, min(start + 1_000, events))
         ]
-        async with context.pool.acquire() as connection:
-            await append_now(connection, appends, waits=True)
+        async with context.writer.pool.acquire() as connection:
+            await append_for_many(connection, appends, waits=True)
 
 
 def _touch_event(tenant: Tenant, who: UUID, number: int) -> Append:

@@ -17,7 +17,7 @@ import psutil
 import uuid_utils.compat as uuid_utils
 
 from infra.database import Pool
-from infra.event_log import Writer, append_now
+from infra.event_log import Writer, append_for_many
 from tests.benchmarks.place import BODY, META, PROGRAMS, Place, new_tenant, single, superuser
 from tests.benchmarks.table import Figure, Run, at_least, in_turns
 
@@ -67,7 +67,7 @@ async def measure(place: Place) -> list[Figure]:
                     figures.append(Figure(what, beside, "1/CPU s", meter.median(name), meter.median(mode)))
         told = await in_turns(
             place.size.rounds,
-            ours=lambda: in_calls(context.pool, ids[0], seconds),
+            ours=lambda: in_calls(context.writer.pool, ids[0], seconds),
             plain=lambda: plain(admin, ids[0], seconds),
         )
         what = "append of 1,000 a call, hash chain"
@@ -173,7 +173,7 @@ async def in_calls(pool: Pool, tenant_id: UUID, seconds: float) -> float:
     done, began = 0, time.perf_counter()
     async with pool.acquire() as connection:
         while time.perf_counter() - began < seconds:
-            await append_now(connection, [single(tenant_id) for _ in range(1_000)], waits=True)
+            await append_for_many(connection, [single(tenant_id) for _ in range(1_000)], waits=True)
             done += 1_000
     return done / (time.perf_counter() - began)
 

@@ -54,7 +54,7 @@ async def worst_delay(context: Context) -> float:
     """The longest from a commit to its being read, while another tenant's append is open and has its place already."""
     ours, stranger = await new_tenant(context.pool), await new_tenant(context.pool)
     worst, position = 0.0, 0
-    async with context.pool.acquire() as connection, connection.transaction():
+    async with in_tenant(context.pool, stranger.tenant_id) as connection:
         await append_now(connection, [single(stranger.tenant_id)], waits=False)
         until = time.perf_counter() + STRANGER_SECONDS
         while time.perf_counter() < until:

@@ -17,7 +17,7 @@ from infra import commands, periodic, projector, tenants
 from infra.commands import Recorded
 from infra.context import Context, open_context
 from infra.database import Connection, in_tenant
-from infra.event_log import Append, Draft, Verdict, append_now
+from infra.event_log import Append, Draft, Verdict, append_for_many
 from infra.stored_events import Origin
 from infra.tenants import Tenant
 from tests.conftest import Database, Servers
@@ -121,9 +121,9 @@ def one_event(tenant_id: UUID, **given: Any) -> Append:
 
 
 async def append(context: Context, *appends: Append, waits: bool = False) -> list[Verdict]:
-    """One call of the database's function."""
-    async with context.pool.acquire() as connection:
-        return await append_now(connection, appends, waits=waits)
+    """One call of the database's function, as the writer's role."""
+    async with context.writer.pool.acquire() as connection:
+        return await append_for_many(connection, appends, waits=waits)
 
 
 async def judged(context: Context, *appends: Append) -> list[tuple[str, int | None]]:

@@ -16,7 +16,7 @@ from domain.touchpoints import Reference
 from infra import commands
 from infra.context import Context
 from infra.database import Connection, in_tenant, queries
-from infra.event_log import Append, Claim, Draft, append_now
+from infra.event_log import Append, Claim, Draft, append_for_many, append_now
 from tests.infra.quiet import NOON, ORIGIN, Shop, append, judged, one_event, touch, work
 
 BEN, ANA = b"digest of ben", b"digest of ana"
@@ -319,14 +319,14 @@ async def rows_read(admin: Connection) -> int:
 async def test_a_new_installation_finds_rows_by_their_own_index(context, shop: Shop, rival: Shop, admin: Connection):
     """Plans are made on empty tables and kept: they must not read all events of the tenant for each new one."""
     before = await rows_read(admin)
-    async with context.pool.acquire() as connection:
+    async with context.writer.pool.acquire() as connection:
         for _ in range(12):
             people = [uuid4() for _ in range(250)]
             appends = [
                 one_event(shop.id, claims=(claim(who.bytes, who),), keys=((who, b"key"),), subjects=(who,))
                 for who in people
             ]
-            await append_now(connection, appends, waits=False)
+            await append_for_many(connection, appends, waits=False)
         await connection.execute("SELECT pg_stat_force_next_flush()")
     assert await shop.positions() == list(range(1, 3_001))
     assert await rows_read(admin) - before < 2 * 3_000

@@ -12,6 +12,7 @@ from tests.infra import quiet
 # The doors: functions that see more than one tenant, and why each may.
 DOORS = {
     "append": "many tenants in one commit; the tenant comes from the authenticated key",
+    "append_own": "the same for the entered tenant alone: the application may not write into the log itself",
     "claim_work": "finds a tenant with work; the same transaction then enters that tenant",
     "claim_due": "likewise, for periodic work",
     "claim_parked": "likewise, for parked events",
@@ -27,6 +28,8 @@ DOORS = {
     "claim_message": "finds a message to be read; the same transaction then enters its tenant",
     "work_lags": "metrics and status; ids and numbers only",
 }
+# Who may call each: the application, but for the one that takes its word for whose log it is.
+CALLERS = {"append": {"rapport_writer"}}
 # Indexes that do not begin with the tenant, and why.
 NOT_BY_TENANT = {
     "due_next": "the next piece of periodic work, whose it may be",
@@ -48,7 +51,8 @@ GRANTS = {
 }
 EVERYTHING = {"SELECT", "INSERT", "UPDATE", "DELETE"}
 COLUMNS = {("api_key", "revoked_at", "UPDATE"), ("tenant", "suspended_at", "UPDATE")}
-ROLES = ("rapport_app", "rapport_log", "rapport_owner")
+ROLES = ("rapport_app", "rapport_log", "rapport_owner", "rapport_writer")
+LOGINS = ["rapport_app", "rapport_writer"]
 
 
 @pytest.fixture
@@ -179,7 +183,48 @@ async def test_no_function_is_for_everybody(catalogue: Connection):
 async def test_the_application_may_call_the_doors_and_what_policies_and_queries_need(catalogue: Connection):
     query = """SELECT proname FROM pg_proc p WHERE pronamespace = 'rapport'::regnamespace
                AND has_function_privilege('rapport_app', p.oid, 'EXECUTE')"""
-    assert await names(catalogue, query) == sorted([*DOORS, "current_tenant", "everybody", "live_build", "standing"])
+    ours = [name for name in DOORS if "rapport_app" in CALLERS.get(name, {"rapport_app"})]
+    assert await names(catalogue, query) == sorted([*ours, "current_tenant", "everybody", "live_build", "standing"])
+
+
+async def test_each_door_is_open_to_who_needs_it_and_to_nobody_else(catalogue: Connection):
+    rows = await catalogue.fetch(
+        """SELECT p.proname, a.grantee::regrole::text FROM pg_proc p
+           CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+           WHERE p.pronamespace = 'rapport'::regnamespace AND p.prosecdef AND a.grantee <> p.proowner"""
+    )
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["proname"], set()).add(row["grantee"])
+    assert found == {name: CALLERS.get(name, {"rapport_app"}) for name in DOORS}
+
+
+async def test_the_writer_may_append_and_has_no_other_right_in_the_whole_database(catalogue: Connection):
+    """By itself, by another role or by everybody: what PostgreSQL's own catalogues show to all is all that is left."""
+    functions = """SELECT p.oid::regproc::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
+                     AND has_function_privilege('rapport_writer', p.oid, 'EXECUTE')"""
+    assert await names(catalogue, functions) == ["append"]
+    relations = """SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+                     AND c.relkind NOT IN ('i', 'I', 'S')
+                     AND (has_any_column_privilege('rapport_writer', c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
+                          OR has_table_privilege('rapport_writer', c.oid, 'DELETE, TRUNCATE, TRIGGER, MAINTAIN'))"""
+    assert await names(catalogue, relations) == []
+    schemas = """SELECT nspname FROM pg_namespace WHERE has_schema_privilege('rapport_writer', oid, 'USAGE')
+                 AND nspname NOT IN ('pg_catalog', 'information_schema', 'public')"""
+    assert await names(catalogue, schemas) == ["rapport"]
+    makes = """SELECT nspname FROM pg_namespace WHERE has_schema_privilege('rapport_writer', oid, 'CREATE')
+               AND nspname NOT LIKE 'pg\\_temp%'"""
+    assert await names(catalogue, makes) == []
+    ask = "SELECT has_database_privilege('rapport_writer', current_database(), $1)"
+    assert not await catalogue.fetchval(ask, "CREATE, TEMPORARY")
+    owned = "SELECT objid::text FROM pg_shdepend WHERE refobjid = 'rapport_writer'::regrole AND deptype = 'o'"
+    assert await names(catalogue, owned) == []
+    policies = "SELECT policyname FROM pg_policies WHERE roles && ARRAY['rapport_writer', 'public']::name[]"
+    assert await names(catalogue, policies) == []
+    assert not await catalogue.fetchval("SELECT pg_has_role('rapport_app', 'rapport_writer', 'MEMBER')")
+    assert not await catalogue.fetchval("SELECT pg_has_role('rapport_writer', 'rapport_app', 'MEMBER')")
 
 
 async def test_no_role_stands_above_the_walls(catalogue: Connection):
@@ -187,9 +232,9 @@ async def test_no_role_stands_above_the_walls(catalogue: Connection):
     query = f"SELECT rolname FROM pg_roles WHERE rolname LIKE 'rapport\\_%' AND ({above})"  # noqa: S608
     assert await names(catalogue, query) == []
     assert await names(catalogue, "SELECT rolname FROM pg_roles WHERE rolname LIKE 'rapport\\_%'") == sorted(ROLES)
-    assert await names(catalogue, "SELECT rolname FROM pg_roles WHERE rolname = ANY ($1) AND rolcanlogin", ROLES) == [
-        "rapport_app"
-    ]
+    assert (
+        await names(catalogue, "SELECT rolname FROM pg_roles WHERE rolname = ANY ($1) AND rolcanlogin", ROLES) == LOGINS
+    )
 
 
 async def test_none_of_our_roles_is_a_member_of_another(catalogue: Connection):
@@ -232,7 +277,7 @@ async def test_nobody_else_has_any_right(catalogue: Connection):
     query = """SELECT DISTINCT a.grantee::regrole::text FROM pg_class c
                CROSS JOIN LATERAL aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
                WHERE c.relnamespace = 'rapport'::regnamespace"""
-    assert await names(catalogue, query) == sorted(ROLES)
+    assert await names(catalogue, query) == ["rapport_app", "rapport_log", "rapport_owner"]
 
 
 async def test_the_functions_of_the_log_may_change_no_event_either(catalogue: Connection):
@@ -283,6 +328,25 @@ Check = Callable[[Connection], Awaitable[None]]
         ),
         ("ALTER FUNCTION tenant_ids RESET ALL", test_every_door_belongs_to_the_log_and_looks_in_its_own_schema_only),
         ("GRANT EXECUTE ON FUNCTION tenant_ids TO PUBLIC", test_no_function_is_for_everybody),
+        ("GRANT EXECUTE ON FUNCTION append TO rapport_app", test_each_door_is_open_to_who_needs_it_and_to_nobody_else),
+        (
+            "GRANT EXECUTE ON FUNCTION append TO rapport_app",
+            test_the_application_may_call_the_doors_and_what_policies_and_queries_need,
+        ),
+        *(
+            (statement, test_the_writer_may_append_and_has_no_other_right_in_the_whole_database)
+            for statement in (
+                "GRANT SELECT (name) ON tenant TO rapport_writer",
+                "GRANT DELETE ON event TO rapport_writer",
+                "GRANT SELECT ON tenant TO PUBLIC",
+                "GRANT EXECUTE ON FUNCTION claim_work TO rapport_writer",
+                "GRANT EXECUTE ON FUNCTION current_tenant TO PUBLIC",
+                "GRANT CREATE ON SCHEMA public TO rapport_writer",
+                "CREATE FUNCTION public.leak() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                "GRANT rapport_writer TO rapport_app",
+            )
+        ),
+        ("GRANT rapport_writer TO rapport_app", test_none_of_our_roles_is_a_member_of_another),
         ("ALTER ROLE rapport_app BYPASSRLS", test_no_role_stands_above_the_walls),
         ("GRANT rapport_log TO rapport_app", test_none_of_our_roles_is_a_member_of_another),
         ("ALTER TABLE due OWNER TO rapport_app", test_the_application_owns_nothing_and_may_make_nothing),

@@ -14,9 +14,14 @@ import psutil
 import pytest
 from redis import Redis
 
-from infra import cluster, embedded
+from infra import cluster, embedded, migrate, tenants
+from infra.context import open_context
 from infra.data_folder import DataFolder, DataFolderError
+from infra.database import in_tenant, open_pool
 from infra.embedded import EmbeddedError
+from infra.event_log import append_now
+from infra.settings import as_writer
+from tests.infra.quiet import one_event
 
 PROJECT = Path(__file__).parents[2]
 USER = "import sys; from pathlib import Path; from infra import embedded; from infra.data_folder import DataFolder\n"
@@ -68,6 +73,34 @@ async def test_the_database_is_migrated_and_the_application_can_log_in(data):
         embedded.prepare(data, servers)
         assert await ask(servers.database_url, "SELECT current_user") == "rapport_app"
         assert not await ask(servers.database_url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        assert await ask(as_writer(servers.database_url), "SELECT session_user") == "rapport_writer"
+
+
+async def test_a_data_folder_from_before_the_writer_goes_on_with_all_its_events(data, tmp_path):
+    for one in sorted(migrate.MIGRATIONS.glob("*.sql")):
+        if one.name < "0017":
+            (tmp_path / one.name).write_text(one.read_text())
+    appended = (
+        "SELECT append(false, ARRAY[tenant_id], '{}', '{}', '{1}', '{touchpoint-1}', ARRAY[gen_random_uuid()],"
+        " '{test.done}', '{1}', ARRAY[now()], ARRAY['{}'::bytea], ARRAY[NULL::bytea], ARRAY['{}'::bytea],"
+        " ARRAY['f'::bytea], '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}') FROM tenant"
+    )
+    with embedded.servers(data) as servers:
+        migrate.up(servers.admin_url, tmp_path)
+        async with await open_pool(servers.admin_url) as pool:
+            tenant_id = (await tenants.add(pool, name="A", master=bytes(32))).tenant_id
+            async with in_tenant(pool, tenant_id) as connection:
+                await connection.execute(appended)
+    with embedded.servers(data) as servers:
+        embedded.prepare(data, servers)
+        urls = {"database_url": servers.database_url, "redis_url": servers.redis_url}
+        async with open_context(**urls, master=bytes(32)) as context:
+            assert (await context.writer.append(one_event(tenant_id))).position == 2
+            async with in_tenant(context.pool, tenant_id) as connection:
+                [verdict] = await append_now(connection, [one_event(tenant_id)], waits=True)
+                assert verdict.position == 3
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(appended)
 
 
 async def test_data_and_ports_are_the_same_the_next_time(data):

@@ -13,8 +13,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from infra.context import Context
-from infra.database import Connection
-from infra.event_log import Append, Claim, Unavailable, Unstorable, Verdict, Writer
+from infra.database import Connection, open_pool
+from infra.event_log import CONNECTIONS, Append, Claim, Unavailable, Unstorable, Verdict, Writer
+from infra.settings import as_writer
 from tests.conftest import Database, Servers
 from tests.infra import quiet
 from tests.infra.quiet import Shop, new_shop, one_event, touch
@@ -258,7 +259,7 @@ async def test_a_writer_that_stops_answers_all_who_wait(
     context: Context, shop: Shop, rival: Shop, quiet_database: Database
 ):
     async with held(quiet_database, shop, seconds=0.5):
-        async with Writer(context.pool) as writer:
+        async with Writer(context.writer.pool) as writer:
             in_lane = [asyncio.create_task(writer.append(one_event(shop.id))) for _ in range(600)]
             await asyncio.sleep(0.1)
             queued = [asyncio.create_task(writer.append(one_event(rival.id))) for _ in range(2_000)]
@@ -272,7 +273,7 @@ async def test_a_writer_that_stops_answers_all_who_wait(
 
 async def test_what_was_refused_as_unavailable_may_be_sent_again(context: Context, shop: Shop):
     appends = [one_event(shop.id) for _ in range(300)]
-    async with Writer(context.pool) as writer:
+    async with Writer(context.writer.pool) as writer:
         calls = [asyncio.create_task(writer.append(one)) for one in appends]
         await asyncio.sleep(0.005)
     await asyncio.gather(*calls, return_exceptions=True)
@@ -312,14 +313,35 @@ async def test_connections_cut_every_200_ms_lose_and_double_nothing(
 
 
 @pytest.mark.slow
-async def test_a_database_that_stays_away_is_given_up(context: Context, shop: Shop):
-    writer = Writer(context.pool)
-    await context.pool.close()
+async def test_a_database_that_stays_away_is_given_up(shop: Shop, quiet_database: Database):
+    pool = await open_pool(as_writer(quiet_database.app_url), role="rapport_writer", most=CONNECTIONS)
+    writer = Writer(pool)
+    await pool.close()
     async with writer:
         began = time.monotonic()
         with pytest.raises(Unavailable):
             await writer.append(one_event(shop.id))
     assert time.monotonic() - began < 30
+
+
+async def test_a_writer_that_is_not_let_in_refuses_nothing_for_good(context: Context, shop: Shop, admin: Connection):
+    """The operator mends it, and the same append is taken."""
+    one = one_event(shop.id)
+    await admin.execute("REVOKE EXECUTE ON FUNCTION append FROM rapport_writer")
+    try:
+        with pytest.raises(Unavailable, match="InsufficientPrivilege"):
+            await context.writer.append(one)
+    finally:
+        await admin.execute("GRANT EXECUTE ON FUNCTION append TO rapport_writer")
+    assert (await context.writer.append(one)).judgement == "recorded"
+
+
+async def test_a_writer_is_given_all_the_connections_it_may_ever_need(quiet_database: Database):
+    """With fewer, one hand would wait for the other for ever."""
+    url = as_writer(quiet_database.app_url)
+    async with await open_pool(url, role="rapport_writer", most=CONNECTIONS - 1) as pool:
+        with pytest.raises(ValueError, match="connections"):
+            Writer(pool)
 
 
 def test_an_append_without_an_event_is_none():

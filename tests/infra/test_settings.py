@@ -52,10 +52,31 @@ def test_a_refusal_names_the_variable_as_it_was_typed(name, value, says):
     assert says in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["RAPPORT_DATABASE_URL", "RAPPORT_REDIS_URL", "RAPPORT_ADMIN_DATABASE_URL"])
+@pytest.mark.parametrize(
+    "name",
+    ["RAPPORT_DATABASE_URL", "RAPPORT_REDIS_URL", "RAPPORT_WRITER_DATABASE_URL", "RAPPORT_ADMIN_DATABASE_URL"],
+)
 def test_own_servers_are_named_both_or_not_at_all(name):
     with pytest.raises(SettingsError, match="in part"):
-        settings.typed({name: {**OWN, "RAPPORT_ADMIN_DATABASE_URL": "postgresql://db"}[name]})
+        settings.typed({name: OWN.get(name, "postgresql://db")})
+
+
+@pytest.mark.parametrize(
+    ("given", "derived"),
+    [
+        ("postgresql://rapport_app:a%40b@db:5432/rapport?x=1", "postgresql://rapport_writer:a%40b@db:5432/rapport?x=1"),
+        ("postgresql://rapport_app@/rapport?host=/run", "postgresql://rapport_writer@/rapport?host=/run"),
+        ("postgresql://rapport_app:rapport_app@rapport_app/rapport_app", "postgresql://rapport_writer:rapport_app@rapport_app/rapport_app"),
+        ("postgresql://postgres:secret@db/rapport", "postgresql://postgres:secret@db/rapport"),
+        ("postgresql:///rapport", "postgresql:///rapport"),
+    ],
+)  # fmt: skip
+def test_the_writer_logs_in_as_its_own_role_with_the_applications_password_unless_it_has_one(given, derived):
+    own = {**OWN, "RAPPORT_DATABASE_URL": given}
+    assert settings.load(own).writer_url == derived
+    named = settings.load({**own, "RAPPORT_WRITER_DATABASE_URL": "postgresql://rapport_writer:other@db/rapport"})
+    assert named.writer_url == "postgresql://rapport_writer:other@db/rapport"
+    assert settings.load(settings.environment(named)) == named
 
 
 def test_migrations_run_as_the_application_where_no_other_role_is_named():

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -10,8 +11,10 @@ from prometheus_client import REGISTRY
 
 from infra.context import Context
 from infra.database import Connection, WallBreach, enter, in_tenant, open_pool
+from infra.event_log import append_for_many, append_now
+from infra.settings import as_writer
 from tests.conftest import Database
-from tests.infra.quiet import Shop, judged, one_event, touch, work
+from tests.infra.quiet import Shop, append, judged, one_event, touch, work
 
 
 def breaches() -> float:
@@ -88,6 +91,7 @@ async def test_nobody_changes_the_log(told: list[str], shop: Shop, statement: st
         "UPDATE tenant SET wrapped_key = 'x' WHERE tenant_id = $1",
         "SET ROLE rapport_owner",
         "SET ROLE rapport_log",
+        "SET ROLE rapport_writer",
         "ALTER TABLE event DISABLE ROW LEVEL SECURITY",
         "CREATE TABLE rapport.mine ()",
         "CREATE FUNCTION rapport.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
@@ -118,6 +122,143 @@ async def test_no_row_is_handed_to_another_tenant(told: list[str], context: Cont
                 await connection.execute("UPDATE contact SET tenant_id = $1", rival.id)
         assert await connection.execute("DELETE FROM contact WHERE tenant_id = $1", rival.id) == "DELETE 0"
         assert await connection.execute("UPDATE contact SET name = 'x' WHERE tenant_id = $1", rival.id) == "UPDATE 0"
+
+
+async def logs(*shops: Shop) -> list[list[int]]:
+    return [await one.positions() for one in shops]
+
+
+@pytest.mark.parametrize("order", [["rival"], ["shop", "rival"], ["rival", "shop"], ["shop", "nobody", "shop"]])
+async def test_the_application_appends_to_no_log_but_its_transactions_own(
+    context: Context, shop: Shop, rival: Shop, order: list[str]
+):
+    """One foreign append, and nothing of the call is written: not even what was the transaction's own."""
+    whose = {"shop": shop.id, "rival": rival.id, "nobody": uuid4()}
+    before = await logs(shop, rival)
+    async with in_tenant(context.pool, shop.id) as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="belongs to the tenant of its transaction"):
+            async with connection.transaction():
+                await append_now(connection, [one_event(whose[name]) for name in order], waits=True)
+        [verdict] = await append_now(connection, [one_event(shop.id)], waits=False)
+    assert verdict.judgement == "recorded"
+    assert await logs(shop, rival) == [[*before[0], len(before[0]) + 1], before[1]]
+
+
+@pytest.mark.parametrize("tenants", ["{NULL}", "{%s,NULL}", "{{%s},{%s}}", "[5:6]={%s,%s}"])
+async def test_no_shape_of_the_array_of_tenants_brings_a_foreign_one_in(
+    context: Context, shop: Shop, rival: Shop, tenants: str
+):
+    said = tenants.replace("%s", str(shop.id), 1).replace("%s", str(rival.id))
+    empty = ", ".join(f"'{{}}'::{kind}[]" for kind in NOTHING_APPENDED.split())
+    async with in_tenant(context.pool, shop.id) as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="belongs to the tenant of its transaction"):
+            async with connection.transaction():
+                await connection.execute(f"SELECT append_own(false, '{said}', {empty})")
+
+
+NOTHING_APPENDED = (
+    "text bigint int text uuid text smallint timestamptz bytea bytea bytea bytea"
+    " int text bytea uuid int uuid bytea int uuid"
+)
+
+
+async def test_the_application_appends_nothing_where_no_tenant_was_entered(context: Context, shop: Shop, rival: Shop):
+    """On a connection never used for a tenant, and on one that was."""
+    before = await logs(shop, rival)
+    async with context.pool.acquire() as connection:
+        for _ in range(2):
+            for appends in ([one_event(shop.id)], [one_event(shop.id), one_event(rival.id)], []):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError, match="belongs to the tenant"):
+                    await append_now(connection, appends, waits=False)
+            async with connection.transaction():
+                await enter(connection, shop.id, seconds=5)
+    assert await logs(shop, rival) == before
+
+
+@pytest.mark.parametrize("within", ["own", "nobody's"])
+async def test_the_form_for_many_tenants_is_not_the_applications(
+    context: Context, shop: Shop, rival: Shop, within: str
+):
+    before = await logs(shop, rival)
+    async with context.pool.acquire() as connection:
+        for who in (shop, rival):
+            async with connection.transaction():
+                if within == "own":
+                    await enter(connection, who.id, seconds=5)
+                with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for function append"):
+                    async with connection.transaction():
+                        await append_for_many(connection, [one_event(who.id)], waits=False)
+    assert await logs(shop, rival) == before
+
+
+async def test_the_application_cannot_become_the_writer_nor_the_writer_the_application(quiet_database: Database):
+    """Logged in as in earnest, with nothing of a superuser behind it."""
+    for url, others in (
+        (quiet_database.app_url, ("rapport_writer", "rapport_log", "rapport_owner")),
+        (as_writer(quiet_database.app_url), ("rapport_app", "rapport_log", "rapport_owner")),
+    ):
+        connection = await asyncpg.connect(url)
+        for statement in ("SET ROLE", "SET SESSION AUTHORIZATION", "SET LOCAL ROLE"):
+            for other in others:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    async with connection.transaction():
+                        await connection.execute(f"{statement} {other}")
+        await connection.execute("RESET ROLE")
+        assert await connection.fetchval("SELECT current_user") == urlsplit(url).username
+        await connection.close()
+
+
+WRITERS_TRIES = (
+    "CREATE TABLE rapport.mine ()",
+    "CREATE TEMPORARY TABLE mine ()",
+    "CREATE TABLE public.mine ()",
+    "CREATE SCHEMA mine",
+    "SELECT * FROM public.schema_migrations",
+    "SELECT pg_read_file('/etc/passwd')",
+    "COPY (SELECT 1) TO PROGRAM 'true'",
+    "CREATE ROLE mine",
+    "ALTER ROLE rapport_writer SUPERUSER",
+    "ALTER ROLE rapport_app PASSWORD 'x'",
+)
+
+
+async def test_the_writer_appends_for_many_tenants_and_can_do_nothing_else(
+    told: list[str], context: Context, shop: Shop, rival: Shop, admin: Connection, quiet_database: Database
+):
+    """With a tenant set or without one: every table and every function of ours is tried."""
+    [own, other] = await append(context, one_event(shop.id), one_event(rival.id))
+    assert (own.judgement, other.judgement) == ("recorded", "recorded")
+    tries = [*await calls_but_of_append(admin), *await looks_and_changes(admin), *WRITERS_TRIES]
+    assert len(tries) > 200
+    url = as_writer(quiet_database.app_url)
+    writing = await asyncpg.connect(url, server_settings={"search_path": "rapport, pg_temp"})
+    for within in ("", str(shop.id)):
+        for statement in tries:
+            async with writing.transaction():
+                await writing.execute("SELECT set_config('app.tenant_id', $1, true)", within)
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    async with writing.transaction():
+                        await writing.execute(statement)
+    await writing.close()
+
+
+async def calls_but_of_append(admin: Connection) -> list[str]:
+    functions = await admin.fetch(
+        """SELECT proname AS name, CASE prokind WHEN 'p' THEN 'CALL' ELSE 'SELECT' END AS verb,
+                  ARRAY(SELECT 'NULL::' || format_type(t, NULL) FROM unnest(proargtypes) t) AS arguments
+             FROM pg_proc WHERE pronamespace = 'rapport'::regnamespace AND proname <> 'append'"""
+    )
+    assert {one["name"] for one in functions} >= {"append_own", "claim_work", "tenant_ids", "hold_head", "raise_wall"}
+    return [f"{one['verb']} {one['name']}({', '.join(one['arguments'])})" for one in functions]
+
+
+async def looks_and_changes(admin: Connection) -> list[str]:
+    ways = ("SELECT * FROM {}", "SELECT FROM {}", "DELETE FROM {}", "INSERT INTO {} DEFAULT VALUES", "LOCK {}")
+    relations = await admin.fetch(
+        """SELECT oid::regclass::text FROM pg_class
+            WHERE relnamespace = 'rapport'::regnamespace AND relkind IN ('r', 'v')"""
+    )
+    return [way.format(relation) for [relation] in relations for way in ways]
 
 
 async def test_the_doors_say_nothing_of_another_tenants_business(told: list[str], context: Context, shop: Shop):

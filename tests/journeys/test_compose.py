@@ -38,6 +38,7 @@ DOCKERFILE = [
 SECRETS = {
     "POSTGRES_PASSWORD": "of the superuser",
     "APPLICATION_PASSWORD": "7f0c1e",
+    "WRITER_PASSWORD": "b2d94a",
     "RAPPORT_MASTER_KEY": encoded_master_key(),
 }
 
@@ -65,6 +66,7 @@ def test_each_setting_in_the_compose_file_is_one():
         given = {one for one in SERVICES[name]["environment"] if one.startswith("RAPPORT_")}
         assert given <= set(MEANING)
         assert given >= {"RAPPORT_DATABASE_URL", "RAPPORT_REDIS_URL", "RAPPORT_MASTER_KEY"}
+        assert "RAPPORT_WRITER_DATABASE_URL" in given
     assert "RAPPORT_ADMIN_DATABASE_URL" in SERVICES["migrate"]["environment"]
     for name in ("api", "worker"):
         assert "POSTGRES_PASSWORD" not in str(SERVICES[name]), "only the migration is a superuser"
@@ -222,14 +224,19 @@ async def test_the_commands_of_the_services_do_the_main_job(composed: Composed):
 
 
 @pytest.mark.slow
-async def test_the_application_logs_in_with_the_password_it_was_given_and_with_no_other(composed: Composed):
+async def test_the_application_and_the_writer_log_in_with_their_own_passwords_and_with_no_other(composed: Composed):
     await composed.command("migrate")
-    url = composed.environment("api")["RAPPORT_DATABASE_URL"]
-    connection = await asyncpg.connect(url)
-    assert await connection.fetchval("SELECT current_user") == "rapport_app"
-    await connection.close()
-    with pytest.raises(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(url.replace(SECRETS["APPLICATION_PASSWORD"], "another"))
+    application, writer = SECRETS["APPLICATION_PASSWORD"], SECRETS["WRITER_PASSWORD"]
+    for setting, role, own, others in (
+        ("RAPPORT_DATABASE_URL", "rapport_app", application, writer),
+        ("RAPPORT_WRITER_DATABASE_URL", "rapport_writer", writer, application),
+    ):
+        url = composed.environment("api")[setting]
+        connection = await asyncpg.connect(url)
+        assert await connection.fetchval("SELECT current_user") == role
+        await connection.close()
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(url.replace(own, others))
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ import pytest
 from domain.touchpoints import TouchpointRecorded
 from infra import tenants
 from infra.context import Context, open_context
-from infra.event_log import Append, append_now
+from infra.event_log import Append, append_for_many
 from infra.stored_events import draft
 from tests.journeys.businesses import (
     PROBLEM,
@@ -93,8 +93,9 @@ async def held_head(up: Up, business: Business) -> AsyncIterator[None]:
 
 WRITING = (
     "SELECT EXISTS (SELECT FROM pg_stat_activity"
-    " WHERE usename = 'rapport_app' AND state = 'active' AND query LIKE '%FROM append(%')"
+    " WHERE usename = 'rapport_writer' AND state = 'active' AND query LIKE '%FROM append(%')"
 )
+OURS = "usename IN ('rapport_app', 'rapport_writer')"
 Job = Callable[[], Awaitable[None]]
 
 
@@ -204,7 +205,7 @@ async def test_connections_cut_every_200_ms_leave_no_half_write_and_no_connectio
             before, cut = await open_now(up, connection), 0
             for _ in range(50):
                 cut += await connection.fetchval(
-                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'rapport_app'"
+                    f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {OURS}"  # noqa: S608
                 )
                 await asyncio.sleep(0.2)
             await asyncio.sleep(2)
@@ -228,7 +229,7 @@ class Open(NamedTuple):
 
 
 async def open_now(up: Up, connection: asyncpg.Connection) -> Open:
-    connections = await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE usename = 'rapport_app'")
+    connections = await connection.fetchval(f"SELECT count(*) FROM pg_stat_activity WHERE {OURS}")  # noqa: S608
     return Open(psutil.Process(up.pids()["api"]).num_fds(), connections)
 
 
@@ -324,12 +325,12 @@ async def append_slowly(context: Context, business: Business) -> None:
         fact = TouchpointRecorded(touchpoint_id=uuid4(), kind="post", channel="blog", direction="out", topics=(mark,))
         stored = draft(fact, fact.touchpoint_id, datetime.now(UTC), tenant, {})
         append = Append(tenant.tenant_id, (stored,), b"", b"{}")
-        async with context.pool.acquire() as connection:
+        async with context.writer.pool.acquire() as connection:
             verdict = None
             while verdict is None or verdict.judgement == "busy":
                 transaction = connection.transaction()
                 await transaction.start()
-                [verdict] = await append_now(connection, [append], waits=True)
+                [verdict] = await append_for_many(connection, [append], waits=True)
                 await asyncio.sleep(business.chance.uniform(0, 0.5))
                 if number % 3 == 2 or verdict.judgement == "busy":
                     await transaction.rollback()

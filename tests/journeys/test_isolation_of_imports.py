@@ -45,7 +45,11 @@ class Bringer:
 async def two_keys(up: Up) -> AsyncIterator[tuple[str, str]]:
     given = up.settings()
     async with open_context(
-        database_url=given.database_url, redis_url=given.redis_url, master=given.master_key, connections=2
+        database_url=given.database_url,
+        writer_url=given.writer_url,
+        redis_url=given.redis_url,
+        master=given.master_key,
+        connections=2,
     ) as context:
         added = [await tenants.add(context.pool, name=name, master=context.master) for name in ("Harm", "Bakery")]
     yield added[0].api_key, added[1].api_key

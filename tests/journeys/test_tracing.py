@@ -148,4 +148,4 @@ def test_a_collector_without_the_packages_is_refused_in_a_sentence():
     code = "import sys; sys.modules['opentelemetry.sdk.trace'] = None\nfrom infra import tracing; tracing.start('api')"
     done = alone(code, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318")
     assert done.returncode == 1
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT is set, and tracing is not installed: pip install" in done.stderr
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT is set, and tracing is not installed: make setup installs it." in done.stderr

@@ -86,6 +86,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_good_installation(data):
     assert rapport("migrate", "--data", data.root).returncode == 0
     done = rapport("doctor", "--data", data.root, "--port", 18_123)
     assert "WRONG" not in done.stdout
+    assert "The role rapport_writer appends for every business, and can do nothing else." in done.stdout
     assert done.returncode == 0
 
 
@@ -131,3 +132,22 @@ async def test_the_doctor_warns_of_a_superuser(servers, data):
     done = rapport("doctor", "--data", data.root, "--port", 18_123, **own)
     assert done.returncode == 1
     assert "superuser" in done.stdout
+    assert "WRONG  The role postgres appends for every business." in done.stdout
+    assert "WRONG  The role postgres can do more than append. See RAPPORT_WRITER_DATABASE_URL." in done.stdout
+
+
+async def test_the_doctor_sees_a_writer_that_cannot_log_in_and_one_that_is_another_role(database, servers, data):
+    own = {**OWN, "RAPPORT_DATABASE_URL": database.app_url, "RAPPORT_REDIS_URL": servers.redis_url}
+    own["RAPPORT_ADMIN_DATABASE_URL"] = database.admin_url
+    fine = rapport("doctor", "--data", data.root, "--port", 18_123, **own)
+    assert "ok     The role rapport_app appends within a business only." in fine.stdout
+    assert "ok     The role rapport_writer appends for every business, and can do nothing else." in fine.stdout
+    assert fine.returncode == 0
+    wrong = {
+        "PostgreSQL cannot be reached as the writer": "postgresql://rapport_writer:x@127.0.0.1:1/rapport",
+        "The role rapport_app may not append. See RAPPORT_WRITER_DATABASE_URL": database.app_url,
+    }
+    for says, url in wrong.items():
+        done = rapport("doctor", "--data", data.root, "--port", 18_123, **own, RAPPORT_WRITER_DATABASE_URL=url)
+        assert says in done.stdout
+        assert done.returncode == 1

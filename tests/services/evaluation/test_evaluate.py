@@ -146,7 +146,7 @@ def test_without_what_it_needs_it_says_how_to_install_it(tmp_path: Path):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "sklearn is missing: pip install 'rapport[evaluate]'" in done.stderr
+    assert "sklearn is missing: make setup installs it." in done.stderr
 
 
 @pytest.mark.slow
