@@ -33,7 +33,7 @@ from domain.adapters.outcomes import (
     Unmapped,
 )
 from domain.appointments import PlanAppointment, TellMissed
-from domain.bodies import Unreadable
+from domain.bodies import MOST_VALUES, TooLarge, Unreadable
 from domain.errors import Conflict, Invalid, Refused
 from domain.signatures import Signed
 from domain.sources import KEPT, LONGEST_ID, MessageState, check_depth
@@ -95,12 +95,12 @@ class Settled(Struct, frozen=True):
 
 
 async def receive(context: Context, token: str, signed: Signed) -> Receipt | Challenge:
-    """Keep the message, and make of it what it is. The same one again changes nothing.
+    """Keep the message, and make of it what it is. The same one again changes nothing. Nothing of its content is read
+    before its signature is checked.
 
     Raises Unverified for a wrong token as for a wrong signature; Unreadable, Invalid; Conflict for other content under
     the same id of the sender's.
     """
-    bodies.refuse_strange_text(signed.content)
     now = datetime.now(UTC)
     source = await sources.source_at(context, token, signed)
     signatures.verify(signed, source.scheme, (secret.value for secret in live(source.secrets, now=now)), now=now)
@@ -128,8 +128,10 @@ async def answers_check(context: Context, token: str) -> bool:
 
 
 def read(adapter: adapters.Name, content: bytes) -> object:
-    """The payload; a form as an object of its fields. Raises Unreadable."""
+    """The payload; a form as an object of its fields. Raises Unreadable, TooLarge."""
     if ADAPTERS[adapter].form:
+        if content.count(b"%") > MOST_VALUES:
+            raise TooLarge(f"a form holds at most {MOST_VALUES:,} characters written with %")
         try:
             return dict(parse_qsl(content.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=500))
         except ValueError as error:
@@ -231,7 +233,7 @@ async def _called_back(egress: Egress, url: str, token: str, attempts: int) -> o
         try:
             answered = bodies.decode(exchange.body, _ANYTHING)
             check_depth(answered)
-        except Unreadable as error:
+        except Invalid as error:
             return Unmapped(f"what was called back is unreadable: {error.reason}")
         return answered if answered is not None else {}
     passing = status is None or status == 429 or status >= 500
