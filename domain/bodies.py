@@ -116,7 +116,7 @@ _SOUND = re.compile(
     rb"(?:[^\\]++|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?!u(?:0000|[dD][89a-fA-F])).)*+",
     flags=re.DOTALL,
 )
-_PIECE = 65_536  # bytes looked at together: Python's texts may take four times as much
+_PIECE = 8_192  # bytes looked at together: Python's texts may take four times as much
 _LOOKED_AT = 100_000  # marks before the value at fault: it is not named where more went before
 _LONGEST_PLACE = 300
 _STEPS = 100

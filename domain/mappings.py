@@ -169,9 +169,9 @@ class _Functions(Functions):  # type: ignore[misc]
         written = text.strip() if len(text) <= LONGEST_NUMBER else ""
         try:
             found = json.loads(written) if written[:1].isdigit() or written[:1] == "-" else None
-        except ValueError:
+            return found if isinstance(found, int | float) and math.isfinite(float(found)) else None
+        except (ValueError, OverflowError):
             return None
-        return found if isinstance(found, int | float) and math.isfinite(float(found)) else None
 
     @signature({"types": ["array", "string"]}, {"types": []})  # type: ignore[untyped-decorator]
     def _func_contains(self, subject: list[Any] | str, search: object) -> bool:
@@ -301,7 +301,8 @@ class _Bounded(TreeInterpreter):  # type: ignore[misc]
     def visit_comparator(self, node: Any, value: Any) -> bool | None:
         left, right = (self.visit(child, value) for child in node["children"])
         if node["value"] in ("eq", "ne"):
-            return same(left, right, self._budget) == (node["value"] == "eq")
+            equal = same(left, right, self._budget)
+            return equal if node["value"] == "eq" else not equal
         if not (_is_ordered(left) and _is_ordered(right) and isinstance(left, str) == isinstance(right, str)):
             return None
         self._budget.read(left)
