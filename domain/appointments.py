@@ -265,10 +265,12 @@ def _time(at: datetime, *, now: datetime, field: str) -> datetime:
 def _check_people(people: Sequence[Reference]) -> None:
     if not 1 <= len(people) <= MAX_PEOPLE:
         raise Invalid(f"an appointment is with 1 to {MAX_PEOPLE} people", field="with")
+    before: set[Reference] = set()
     for n, reference in enumerate(people):
         check_reference(reference, at=f"with[{n}]")
-        if reference in people[:n]:
+        if reference in before:
             raise Invalid("this person stands in the appointment twice", field=f"with[{n}]")
+        before.add(reference)
 
 
 def _by_name_alone(reference: Reference) -> bool:
@@ -277,9 +279,11 @@ def _by_name_alone(reference: Reference) -> bool:
 
 def _distinct(contact_ids: Sequence[UUID]) -> tuple[UUID, ...]:
     """Invalid when two references turned out to be one contact."""
+    before: set[UUID] = set()
     for n, contact_id in enumerate(contact_ids):
-        if contact_id in contact_ids[:n]:
+        if contact_id in before:
             raise Invalid("this person stands in the appointment twice", field=f"with[{n}]")
+        before.add(contact_id)
     return tuple(contact_ids)
 
 

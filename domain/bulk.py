@@ -8,10 +8,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from unicodedata import normalize
 from uuid import UUID
 
 from msgspec import Struct
+
+from domain.unicode import normal
 
 MANY = 5
 WITHIN = timedelta(hours=24)
@@ -47,7 +48,7 @@ def words_of(text: str) -> str | None:
 
     None for a text of fewer than three words.
     """
-    words = _WORD.findall(normalize("NFKC", GREETING.sub("", text.strip(), count=1)).casefold())
+    words = _WORD.findall(normal("NFKC", GREETING.sub("", text.strip(), count=1)).casefold())
     return " ".join(words) if len(words) >= FEW else None
 
 

@@ -1,12 +1,12 @@
 """A contact's name in one place: how it is written once, whatever form it was given in."""
 
 import re
-from unicodedata import normalize
 from urllib.parse import parse_qs, urlsplit
 
 import phonenumbers
 
 from domain.errors import Invalid
+from domain.unicode import normal
 
 MAX_HANDLE = 320
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
@@ -51,7 +51,7 @@ def given(platform: str, handle: str, *, country: str) -> tuple[str, str]:
 
 def email(address: str) -> str:
     """An e-mail address, trimmed and case-folded."""
-    folded = normalize("NFC", address.strip()).casefold()
+    folded = normal("NFC", address.strip()).casefold()
     if len(folded) > MAX_HANDLE or not EMAIL.fullmatch(folded):
         raise Invalid("this is not an e-mail address", field="email")
     return folded
@@ -71,7 +71,7 @@ def phone(number: str, *, country: str) -> str:
 
 def _handle(platform: str, handle: str) -> str:
     """`@Ana`, `ana` and `https://x.com/Ana?lang=en` are one handle; a Mastodon profile URL becomes `ana@its.host`."""
-    written = normalize("NFC", handle.strip())
+    written = normal("NFC", handle.strip())
     if ADDRESS.match(written):
         written = _from_url(platform, written)
     written = written.removeprefix("@").casefold()

@@ -5,11 +5,12 @@ Languages: English, German, French, Spanish. A rule looks for words, it does not
 
 import re
 from collections.abc import Iterable
-from unicodedata import combining, normalize
+from unicodedata import combining
 
 from msgspec import Struct
 
 from domain.touchpoints import About, Act
+from domain.unicode import normal
 
 READ = 20_000  # characters of a text that are looked at
 
@@ -96,7 +97,7 @@ def label(text: str, *, reply: bool = False, own_sites: Iterable[str] = ()) -> L
 
 
 def _plain(text: str) -> str:
-    lowered = normalize("NFKD", text.casefold().replace("\u2019", "'"))
+    lowered = normal("NFKD", text.casefold().replace("\u2019", "'"))
     return "".join(letter for letter in lowered if not combining(letter))
 
 

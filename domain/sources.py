@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from domain import mappings, signatures
 from domain.adapters import ADAPTERS, Adapter, Name
 from domain.addresses import check_url
-from domain.bodies import Unreadable
+from domain.bodies import TooLarge, Unreadable
 from domain.errors import Invalid
 from domain.signatures import Scheme
 
@@ -109,15 +109,19 @@ def check_settings(adapter: Adapter, settings: Mapping[str, str], *, loopback: b
 
 def check_depth(payload: object) -> None:
     """Raises Unreadable for what is nested deeper than anybody's message."""
-    level, depth = [payload], 0
-    while level:
-        depth += 1
-        if depth > DEEPEST:
+    within = [iter((payload,))]
+    while within:
+        for value in within[-1]:
+            if isinstance(value, dict | list):
+                within.append(iter(value.values() if isinstance(value, dict) else value))
+                break
+        else:
+            within.pop()
+        if len(within) > DEEPEST:
             raise Unreadable(f"this JSON is nested deeper than {DEEPEST} levels")
-        level = [inner for one in level for inner in _inside(one)]
 
 
-def _inside(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+def check_size(content: bytes, *, field: str | None = None) -> None:
+    """Raises TooLarge."""
+    if len(content) > MAX_MESSAGE:
+        raise TooLarge(f"a message takes at most {MAX_MESSAGE // 1_000} kB", field=field)

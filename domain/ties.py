@@ -96,9 +96,11 @@ def introduce(
     command: MakeIntroduction, *, introduction_id: UUID, contact_ids: Sequence[UUID], introducer_id: UUID | None
 ) -> list[Event]:
     """The touchpoint, with those we introduced or with who introduced us, and the introduction. Raises Invalid."""
+    before = {introducer_id}
     for n, contact_id in enumerate(contact_ids):
-        if contact_id in contact_ids[:n] or contact_id == introducer_id:
+        if contact_id in before:
             raise Invalid("this person stands in the introduction twice", field=f"people[{n}]")
+        before.add(contact_id)
     made = IntroductionMade(
         introduction_id=introduction_id,
         contact_ids=tuple(contact_ids),

@@ -161,10 +161,12 @@ def check(command: RecordTouchpoint, *, now: datetime) -> RecordTouchpoint:
         raise Invalid(f"one touchpoint names at most {MAX_PEOPLE} people", field="with")
     if not command.people and command.kind != "post" and command.audience is None:
         raise Invalid("say with whom, or give an audience: only a post may be with nobody", field="with")
+    before: set[Reference] = set()
     for index, reference in enumerate(command.people):
         check_reference(reference, at=f"with[{index}]")
-        if reference in command.people[:index]:
+        if reference in before:
             raise Invalid("this person stands in the touchpoint twice", field=f"with[{index}]")
+        before.add(reference)
     return command
 
 
@@ -217,17 +219,17 @@ def named(reference: Reference, *, country: str, at: str) -> Named:
 def all_named(command: RecordTouchpoint, *, country: str) -> tuple[Named, ...]:
     """The people of a checked command, in its order. Raises Invalid with the field, and for one named twice."""
     people = tuple(named(reference, country=country, at=f"with[{n}]") for n, reference in enumerate(command.people))
-    for n, who in enumerate(people):
-        if who is not None and who in people[:n]:
-            raise Invalid("this person stands in the touchpoint twice", field=f"with[{n}]")
+    check_distinct(people)
     return people
 
 
-def check_distinct(contact_ids: Sequence[UUID]) -> None:
-    """Invalid when two references turned out to be one contact."""
-    for index, contact_id in enumerate(contact_ids):
-        if contact_id in contact_ids[:index]:
+def check_distinct(people: Sequence[Named]) -> None:
+    """Invalid when two references are, or turned out to be, one contact."""
+    before: set[Named] = set()
+    for index, who in enumerate(people):
+        if who is not None and who in before:
             raise Invalid("this person stands in the touchpoint twice", field=f"with[{index}]")
+        before.add(who)
 
 
 def words_to_mark(command: RecordTouchpoint) -> str | None:

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 import asyncpg
@@ -33,7 +33,7 @@ from domain.adapters.outcomes import (
     Unmapped,
 )
 from domain.appointments import PlanAppointment, TellMissed
-from domain.bodies import Unreadable
+from domain.bodies import MOST_VALUES, TooLarge, Unreadable
 from domain.errors import Conflict, Invalid, Refused
 from domain.signatures import Signed
 from domain.sources import KEPT, LONGEST_ID, MessageState, check_depth
@@ -57,6 +57,7 @@ FIRST_LEASE = timedelta(seconds=30)
 MOST_ATTEMPTS = 8
 CLEARED = 1_000
 KEPT_ANSWER = 256_000
+MOST_FIELDS = 500
 AGENT = "Rapport-Webhooks/1"
 # The headers that are kept with a message: none of them is a secret or a signature.
 HEADERS = ("content-type", "user-agent", "webhook-id", "webhook-timestamp", "idempotency-key", "x-github-event")
@@ -95,20 +96,20 @@ class Settled(Struct, frozen=True):
 
 
 async def receive(context: Context, token: str, signed: Signed) -> Receipt | Challenge:
-    """Keep the message, and make of it what it is. The same one again changes nothing.
+    """Keep the message, and make of it what it is. The same one again changes nothing. Nothing of its content is read
+    before its signature is checked.
 
     Raises Unverified for a wrong token as for a wrong signature; Unreadable, Invalid; Conflict for other content under
     the same id of the sender's.
     """
-    bodies.refuse_strange_text(signed.content)
     now = datetime.now(UTC)
     source = await sources.source_at(context, token, signed)
     signatures.verify(signed, source.scheme, (secret.value for secret in live(source.secrets, now=now)), now=now)
     sources.check_known(source)
-    payload = read(source.adapter, signed.content)
-    if isinstance(asked := _challenge(source, payload, now), Challenge):
-        return asked
-    message_id = await _keep(context, source, payload, signed)
+    identified = _identified(source, signed, now)
+    if isinstance(identified, Challenge):
+        return identified
+    message_id = await _keep(context, source, signed, *identified)
     if isinstance(message_id, Receipt):
         return message_id
     context.bell.ring()
@@ -128,26 +129,43 @@ async def answers_check(context: Context, token: str) -> bool:
 
 
 def read(adapter: adapters.Name, content: bytes) -> object:
-    """The payload; a form as an object of its fields. Raises Unreadable."""
+    """The payload; a form as an object of its fields. Raises Unreadable, TooLarge."""
     if ADAPTERS[adapter].form:
-        try:
-            return dict(parse_qsl(content.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=500))
-        except ValueError as error:
-            raise Unreadable("this is not a form") from error
+        return _form(content)
     payload = bodies.decode(content, _ANYTHING)
     check_depth(payload)
     return payload
 
 
-def _challenge(source: Source, payload: object, now: datetime) -> Outcome | None:
-    return adapters.read(source.adapter, Message(payload, now)) if source.adapter == "slack" else None
+def _form(content: bytes) -> dict[str, str]:
+    """The fields; of several of one name the last."""
+    if content.count(b"%") > MOST_VALUES:
+        raise TooLarge(f"a form holds at most {MOST_VALUES:,} characters written with %")
+    bodies.refuse_strange_text(content)
+    fields = [field.partition(b"=") for field in content.split(b"&", MOST_FIELDS)]
+    if len(fields) > MOST_FIELDS or not all(equals for _, equals, _ in fields):
+        raise Unreadable("this is not a form")
+    return {_unquoted(name): _unquoted(value) for name, _, value in fields}
 
 
-async def _keep(context: Context, source: Source, payload: object, signed: Signed) -> UUID | Receipt:
+def _unquoted(written: bytes) -> str:
+    return unquote_to_bytes(written.replace(b"+", b" ")).decode(errors="replace")
+
+
+def _identified(source: Source, signed: Signed, now: datetime) -> Challenge | tuple[bytes, str]:
+    """The digest of what the message says and its sender's id, or what it asks. Raises Unreadable, Invalid."""
+    payload = read(source.adapter, signed.content)
+    if source.adapter == "slack":
+        asked = adapters.read(source.adapter, Message(payload, now))
+        if isinstance(asked, Challenge):
+            return asked
+    digest = hashlib.sha256(adapters.same(source.adapter, payload, signed.content)).digest()
+    return digest, _sender_id(source, payload, signed.headers) or f"sha256:{digest.hex()}"
+
+
+async def _keep(context: Context, source: Source, signed: Signed, digest: bytes, sender_id: str) -> UUID | Receipt:
     """The new message's id, or what became of it when it came before."""
     tenant, message_id = source.tenant, uuid_utils.uuid7()
-    digest = hashlib.sha256(adapters.same(source.adapter, payload, signed.content)).digest()
-    sender_id = _sender_id(source, payload, signed.headers) or f"sha256:{digest.hex()}"
     kept = {name: signed.headers[name][:500] for name in HEADERS if name in signed.headers}
     content = msgspec.json.encode(Content(kept, signed.content.decode()))
     sealed = tenant.seal("inbox", message_id, content)
@@ -213,9 +231,9 @@ async def settle(context: Context, tenant: Tenant, message_id: UUID, egress: Egr
 
 
 def _message(tenant: Tenant, row: asyncpg.Record) -> Message:
-    kept = content_of(tenant, row["message_id"], row["content"])
+    content = content_of(tenant, row["message_id"], row["content"]).content.encode()
     settings = sources.settings_of(tenant, row["source_id"], row["settings"])
-    return Message(read(row["adapter"], kept.content.encode()), row["received_at"], row["mapping"], settings)
+    return Message(read(row["adapter"], content), row["received_at"], row["mapping"], settings)
 
 
 def content_of(tenant: Tenant, message_id: UUID, sealed: bytes) -> Content:
@@ -231,7 +249,7 @@ async def _called_back(egress: Egress, url: str, token: str, attempts: int) -> o
         try:
             answered = bodies.decode(exchange.body, _ANYTHING)
             check_depth(answered)
-        except Unreadable as error:
+        except Invalid as error:
             return Unmapped(f"what was called back is unreadable: {error.reason}")
         return answered if answered is not None else {}
     passing = status is None or status == 429 or status >= 500

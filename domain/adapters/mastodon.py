@@ -6,9 +6,10 @@ the source's `account`, such as @us@example.social, only those that name it). Th
 """
 
 from datetime import datetime
-from urllib.parse import urlsplit
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from domain.adapters.outcomes import Commands, Instant, Message, Nothing, Outcome, Unmapped, named, shaped, strict
 from domain.errors import Invalid
@@ -17,13 +18,16 @@ from domain.touchpoints import Kind, RecordTouchpoint, Reference
 KINDS: dict[str, Kind] = {"mention": "mention", "favourite": "like", "reblog": "share", "follow": "follow"}
 
 
+Url = Annotated[str, Meta(max_length=2_000)]
+
+
 class Type(Struct):
     type: str
 
 
 class Account(Struct):
     acct: str
-    url: str | None = None
+    url: Url | None = None
     display_name: str | None = None
 
 
@@ -50,7 +54,7 @@ class Note(Struct):
 
 class Activity(Struct):
     id: str
-    actor: str
+    actor: Url
     published: Instant
     object: Note
 
@@ -67,7 +71,7 @@ def read(message: Message) -> Outcome:
 def _notification(told: Notification) -> Outcome:
     direct = told.type == "mention" and told.status is not None and told.status.visibility == "direct"
     who = told.account
-    host = urlsplit(who.url).hostname if who.url else None
+    host = _parts(who.url, field="account.url").hostname if who.url else None
     if "@" not in who.acct and host is None:
         return Unmapped("the account says neither its server nor its address")
     handle = who.acct if "@" in who.acct else f"{who.acct}@{host}"
@@ -78,14 +82,18 @@ def _activity(told: Activity, account: str) -> Outcome:
     mentions = [tag.name.casefold().lstrip("@") for tag in told.object.tag if tag.type == "Mention"]
     if not mentions or (account and account.casefold().lstrip("@") not in mentions):
         return Nothing("it does not mention us")
-    try:
-        parts = urlsplit(told.actor)
-    except ValueError:
-        raise Invalid("this is not the address of an account", field="actor") from None
+    parts = _parts(told.actor, field="actor")
     name = parts.path.rstrip("/").rpartition("/")[2].lstrip("@")
     if not parts.hostname or not name:
         raise Invalid("this is not the address of an account", field="actor")
     return _told("mention", told.published, f"{name}@{parts.hostname}", None, told.id)
+
+
+def _parts(url: str, *, field: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise Invalid("this is not the address of an account", field=field) from None
 
 
 def _told(kind: Kind, at: datetime, handle: str, name: str | None, own_id: str) -> Outcome:

@@ -24,6 +24,7 @@ from domain.sources import (
     check_depth,
     check_mapping,
     check_settings,
+    check_size,
     scheme_of,
 )
 from domain.touchpoints import RecordTouchpoint
@@ -186,7 +187,9 @@ async def try_message(
     context: Context, tenant: Tenant, source_id: UUID, command: TryMessage, *, idempotency_key: str | None = None
 ) -> Trial:
     """What would become of it. Raises NotFound, Invalid."""
-    payload = bodies.decode(bytes(command.payload), _ANYTHING)
+    content = bytes(command.payload)
+    check_size(content, field="payload")
+    payload = bodies.decode(content, _ANYTHING)
     check_depth(payload)
 
     async def attempt(connection: Connection) -> Trial:

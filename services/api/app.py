@@ -30,6 +30,7 @@ from services.api.guests import TEMPLATES, GuestController
 from services.api.health import HealthController
 from services.api.imports import ImportController
 from services.api.inbox import InboxController
+from services.api.limits import limited
 from services.api.merges import MergeController
 from services.api.model import ModelController
 from services.api.network import NetworkController
@@ -110,7 +111,7 @@ def create_app(configured: Settings | None = None) -> Litestar:
         logging_config=None,
     )
     openapi.complete(app)
-    app.asgi_handler = traced(app.asgi_handler)
+    app.asgi_handler = traced(limited(app.asgi_handler))
     return app
 
 

@@ -15,7 +15,7 @@ from infra import inbox
 from infra.context import Context
 from infra.inbox import Receipt
 from infra.settings import Settings
-from services.api.requests import Caller
+from services.api.requests import Caller, announced
 
 Token = Annotated[str, PathParameter(description="What makes the address secret.")]
 
@@ -57,8 +57,7 @@ def address(settings: Settings, token: str) -> str:
 
 async def _whole(request: Request[Caller, str, State]) -> bytes:
     """The body, given up as soon as it is too large, also where nobody said beforehand how large it is."""
-    said = request.headers.get("content-length", "0")
-    if said.isdigit() and int(said) > MAX_MESSAGE:
+    if announced(request) > MAX_MESSAGE:
         raise TooLarge("a message takes at most 64 kB")
     body = bytearray()
     async for chunk in request.stream():

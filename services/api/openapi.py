@@ -59,7 +59,10 @@ PROBLEMS: dict[int, tuple[str, str]] = {
     ),
     410: ("Gone", "It speaks of a person who was erased."),
     412: ("Stale", "It changed after the version that If-Match names."),
-    413: ("TooLarge", "More than 1 MB in all, 64 kB for one touchpoint, or a file larger than is taken."),
+    413: (
+        "TooLarge",
+        "More than 1 MB in all, 64 kB for one touchpoint, too many values for the size, or too large a file.",
+    ),
     415: ("UnsupportedMediaType", "The body is of a form this does not read."),
     503: ("Unavailable", "The database is away, or a view does not reach `after` in time. Send the same again."),
 }

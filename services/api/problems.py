@@ -8,7 +8,7 @@ from litestar.exceptions import HTTPException, NotAuthorizedException, Validatio
 from msgspec import UNSET, Struct, UnsetType
 from prometheus_client import Counter
 
-from domain.bodies import TooLarge, Unreadable, Unsupported
+from domain.bodies import TooLarge, TooMany, Unreadable, Unsupported
 from domain.errors import Busy, Conflict, Erased, Invalid, NotFound, NotUnderstood, Refused, Stale, Suspended
 from domain.events import UnknownEvent
 from domain.signatures import Unverified
@@ -29,6 +29,7 @@ PROBLEMS = Counter("rapport_problems", "Refusals and faults, of requests and of 
 KINDS: tuple[tuple[type[Refused], int, str, str], ...] = (
     (Unreadable, 400, "malformed", "Malformed body"),
     (TooLarge, 413, "too-large", "Too large"),
+    (TooMany, 422, "batch-size", "Not a batch of this size"),
     (Unsupported, 415, "media-type", "Unsupported media type"),
     (Unverified, 401, "unauthorized", "Not authorised"),
     (Suspended, 403, "suspended", "Suspended"),
@@ -48,7 +49,6 @@ STATUSES: dict[int, tuple[str, str, str | None]] = {
     404: ("not-found", "Not found", "there is nothing at this path"),
     405: ("method", "Method not allowed", "this path does not take this method"),
     413: ("too-large", "Too large", "a request takes at most 1 MB"),
-    422: ("batch-size", "Not a batch of this size", None),
 }
 
 

@@ -8,12 +8,11 @@ import structlog
 from litestar import Controller, Request, Response, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
-from litestar.exceptions import HTTPException
 from litestar.params import JSONBody
 from msgspec import UNSET, Struct, UnsetType
 
 from domain import bodies
-from domain.bodies import Piece, TooLarge, Unreadable
+from domain.bodies import Piece, TooLarge, TooMany, Unreadable
 from domain.errors import Refused
 from domain.touchpoints import RecordTouchpoint, StrikeTouchpoint
 from infra import commands
@@ -107,12 +106,12 @@ async def _whole(request: Request[Caller, str, State]) -> bytes:
 
 
 def _read(body: bytes, content_type: str) -> list[RecordTouchpoint | Refused]:
-    """Each item as a command, or why it is none. Raises Unreadable, TooLarge; 422 for none or more than 1,000."""
+    """Each item as a command, or why it is none. Raises Unreadable, TooLarge; TooMany for none or more than 1,000."""
     if content_type.partition(";")[0].strip().lower() in NDJSON:
-        return _judged([line for line in body.splitlines() if line.strip()])
+        return _judged(bodies.lines(body, most=MAX_ITEMS))
     match body.lstrip()[:1]:
         case b"[":
-            return _judged(bodies.items(body))
+            return _judged(bodies.items(body, most=MAX_ITEMS))
         case b"{":
             [one] = _judged([body])
             if isinstance(one, Unreadable | TooLarge):
@@ -123,8 +122,8 @@ def _read(body: bytes, content_type: str) -> list[RecordTouchpoint | Refused]:
 
 
 def _judged(pieces: Sequence[Piece]) -> list[RecordTouchpoint | Refused]:
-    if not 1 <= len(pieces) <= MAX_ITEMS:
-        raise HTTPException(status_code=422, detail=f"send 1 to {MAX_ITEMS:,} touchpoints at once, not {len(pieces):,}")
+    if not pieces:
+        raise TooMany(f"send 1 to {MAX_ITEMS:,} touchpoints at once, not 0")
     return [_item(bytes(piece)) for piece in pieces]
 
 
@@ -132,7 +131,8 @@ def _item(raw: bytes) -> RecordTouchpoint | Refused:
     try:
         return bodies.touchpoint(raw)
     except Refused as refusal:
-        return refusal
+        refusal.__cause__ = refusal.__context__ = None  # a thousand of them would keep all that was read
+        return refusal.with_traceback(None)
 
 
 def _result(one: Recorded) -> Result:

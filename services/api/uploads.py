@@ -1,18 +1,18 @@
 """A file as the body of a request, or as the first file of a form: taken in as it comes, never held as a whole."""
 
 from collections.abc import AsyncIterator
-from email.message import Message
 
 from litestar import Request
 from litestar.datastructures import State
-from multipart import MultipartError, MultipartSegment, PushMultipartParser
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from domain.errors import Invalid
 from infra.imports import files
-from services.api.requests import Caller
+from services.api.requests import Caller, announced
 
 FORM = "multipart/form-data"
 MOST_PARTS = 20
+LONGEST_TYPE = 500
 ENVELOPE = 100_000  # what a form may put around its file
 
 
@@ -26,8 +26,7 @@ class Upload:
 
     def pieces(self) -> AsyncIterator[bytes]:
         """The file, piece by piece. Raises TooLarge where the request announces more, Invalid for a broken form."""
-        announced = self._request.headers.get("content-length", "0")
-        if announced.isdigit() and int(announced) > self._most + ENVELOPE:
+        if announced(self._request) > self._most + ENVELOPE:
             raise files.too_large(self._most)
         media_type = self._request.headers.get("content-type", "")
         if media_type.partition(";")[0].strip().lower() != FORM:
@@ -54,6 +53,7 @@ class Upload:
 
 
 def _boundary(media_type: str) -> str:
-    header = Message()
-    header["Content-Type"] = media_type
-    return str(header.get_param("boundary", ""))
+    """Raises Invalid for a media type longer than any: browsers write 60 characters or so."""
+    if len(media_type) > LONGEST_TYPE:
+        raise Invalid(f"a media type has at most {LONGEST_TYPE} characters", field="Content-Type")
+    return str(parse_options_header(media_type)[1].get("boundary", ""))

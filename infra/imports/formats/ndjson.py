@@ -18,6 +18,7 @@ from infra.imports.formats.texts import content_id, shown
 
 NAME = "ndjson"
 _DEEP = 512
+_MARK = re.compile(rf"{bodies.TEXT}|[\[{{\]}}]", flags=re.DOTALL)
 
 
 def recognise(head: str) -> bool:
@@ -60,7 +61,7 @@ def _column(refusal: Refused, text: str) -> int:
         return len(text.encode()[: int(found[1])].decode(errors="ignore")) + 1
     if "nested too deep" in refusal.reason:
         depth = 0
-        for bracket in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', text):
+        for bracket in _MARK.finditer(text):
             depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(bracket[0], 0)
             if depth > _DEEP:
                 return bracket.start() + 1
