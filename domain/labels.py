@@ -5,10 +5,10 @@ Languages: English, German, French, Spanish. A rule looks for words, it does not
 
 import re
 from collections.abc import Iterable
-from unicodedata import combining, normalize
 
 from msgspec import Struct
 
+from domain.letters import without_accents
 from domain.touchpoints import About, Act
 
 READ = 20_000  # characters of a text that are looked at
@@ -96,8 +96,7 @@ def label(text: str, *, reply: bool = False, own_sites: Iterable[str] = ()) -> L
 
 
 def _plain(text: str) -> str:
-    lowered = normalize("NFKD", text.casefold().replace("\u2019", "'"))
-    return "".join(letter for letter in lowered if not combining(letter))
+    return without_accents(text.casefold().replace("\u2019", "'"))
 
 
 def _act(plain: str, *, reply: bool, own_sites: Iterable[str]) -> Act:
