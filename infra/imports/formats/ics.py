@@ -259,6 +259,8 @@ def _occurring(entry: Entry, event: Event, reading: Reading, series: _Series) ->
     if not is_series(event) or ("RECURRENCE-ID" in event and series.seen.best((entry.uid, "")) is not None):
         return [(event, _source_id(entry, event, series.seen))]
     _when(event, reading)
+    if _is_all_day(event) and "RDATE" not in event:  # birthdays since 1950: none of them is a meeting
+        return [(event, _source_id(entry, event, series.seen))]
     changes = series.changes(entry)
     itself = _changes([event] if _has_times(event) else [])  # of a series not in the file but for this part of it
     event.pop("RECURRENCE-ID", None)

@@ -146,3 +146,11 @@ def test_more_parts_than_a_series_can_have_cost_the_series_and_not_the_parts():
     series, *changed = rows(calendar(entry("RRULE:FREQ=DAILY;COUNT=3"), parts), named="ics")
     assert series.outcome == Rejected("more than 1,000 occurrences of this series are changed by themselves")
     assert len([row for row in changed if isinstance(row.outcome, TouchpointRow)]) == 1_001
+
+
+def test_a_series_of_whole_days_is_one_row_however_many_there_are():
+    birthdays = [entry("RRULE:FREQ=YEARLY", uid=str(n)) for n in range(1_200)]
+    birthdays = [one.replace("DTSTART:20250506T150000Z", "DTSTART;VALUE=DATE:19500506") for one in birthdays]
+    *skipped, series = rows(calendar(*birthdays, entry("RRULE:FREQ=DAILY;COUNT=1", uid="x")), named="ics")
+    assert {row.outcome for row in skipped} == {Skipped("an entry for whole days, no meeting")}
+    assert (len(skipped), isinstance(series.outcome, TouchpointRow)) == (1_200, True)
