@@ -12,7 +12,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.unicode import normal
+from domain.letters import composed
 
 MANY = 5
 WITHIN = timedelta(hours=24)
@@ -48,8 +48,14 @@ def words_of(text: str) -> str | None:
 
     None for a text of fewer than three words.
     """
-    words = _WORD.findall(normal("NFKC", GREETING.sub("", text.strip(), count=1)).casefold())
+    words = _WORD.findall(composed(without_greeting(text.strip()), "NFKC").casefold())
     return " ".join(words) if len(words) >= FEW else None
+
+
+def without_greeting(text: str) -> str:
+    """A text without the greeting it begins with."""
+    found = GREETING.match(text)
+    return text[found.end() :] if found else text
 
 
 def by_scheduler(source: str | None) -> bool:

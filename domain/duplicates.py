@@ -7,14 +7,13 @@ another, a company's domain with a word of the name, or the end of a phone numbe
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, permutations
-from unicodedata import combining
 from uuid import UUID
 
 from msgspec import Struct
 from rapidfuzz import fuzz
 
 from domain import privacy
-from domain.unicode import normal
+from domain.letters import without_accents
 
 LARGEST = 150  # people with one key in common; a key that more have tells nothing
 LEAST = 0.5  # of the score of a pair that is suggested
@@ -99,7 +98,7 @@ def with_shared(found: Duplicate, shared: int, *, together: bool) -> Duplicate:
 
 def folded(text: str) -> tuple[str, ...]:
     """The words of a name without case, accents, titles and order."""
-    plain = "".join(letter for letter in normal("NFKD", text.casefold()) if not combining(letter))
+    plain = without_accents(text.casefold())
     words = _WORDS.findall(plain.translate(_LETTERS))
     return tuple(sorted(word for word in words if word not in TITLES)) or tuple(sorted(words))
 

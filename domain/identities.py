@@ -6,9 +6,10 @@ from urllib.parse import parse_qs, urlsplit
 import phonenumbers
 
 from domain.errors import Invalid
-from domain.unicode import normal
+from domain.letters import composed
 
 MAX_HANDLE = 320
+MAX_WRITTEN = 2_000  # of an address or a handle as it is written, before it is looked at
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 PLATFORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 ADDRESS = re.compile(r"[a-z]+://|www\.|[\w-]+(\.[\w-]+)+/", flags=re.IGNORECASE)
@@ -51,8 +52,8 @@ def given(platform: str, handle: str, *, country: str) -> tuple[str, str]:
 
 def email(address: str) -> str:
     """An e-mail address, trimmed and case-folded."""
-    folded = normal("NFC", address.strip()).casefold()
-    if len(folded) > MAX_HANDLE or not EMAIL.fullmatch(folded):
+    folded = composed(address[:MAX_WRITTEN].strip()).casefold()
+    if len(address) > MAX_WRITTEN or len(folded) > MAX_HANDLE or not EMAIL.fullmatch(folded):
         raise Invalid("this is not an e-mail address", field="email")
     return folded
 
@@ -71,11 +72,12 @@ def phone(number: str, *, country: str) -> str:
 
 def _handle(platform: str, handle: str) -> str:
     """`@Ana`, `ana` and `https://x.com/Ana?lang=en` are one handle; a Mastodon profile URL becomes `ana@its.host`."""
-    written = normal("NFC", handle.strip())
+    written = composed(handle[:MAX_WRITTEN].strip())
     if ADDRESS.match(written):
         written = _from_url(platform, written)
     written = written.removeprefix("@").casefold()
-    if not written or len(written) > MAX_HANDLE or any(character.isspace() for character in written):
+    too_long = len(handle) > MAX_WRITTEN or len(written) > MAX_HANDLE
+    if not written or too_long or any(character.isspace() for character in written):
         raise Invalid("a handle is 1 to 320 characters without spaces, or the address of a profile", field="handle")
     return written
 

@@ -5,12 +5,11 @@ Languages: English, German, French, Spanish. A rule looks for words, it does not
 
 import re
 from collections.abc import Iterable
-from unicodedata import combining
 
 from msgspec import Struct
 
+from domain.letters import without_accents
 from domain.touchpoints import About, Act
-from domain.unicode import normal
 
 READ = 20_000  # characters of a text that are looked at
 
@@ -97,8 +96,7 @@ def label(text: str, *, reply: bool = False, own_sites: Iterable[str] = ()) -> L
 
 
 def _plain(text: str) -> str:
-    lowered = normal("NFKD", text.casefold().replace("\u2019", "'"))
-    return "".join(letter for letter in lowered if not combining(letter))
+    return without_accents(text.casefold().replace("\u2019", "'"))
 
 
 def _act(plain: str, *, reply: bool, own_sites: Iterable[str]) -> Act:

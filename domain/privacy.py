@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator
-from unicodedata import combining
 
 from domain.imports import Person, Sort
-from domain.unicode import normal
+from domain.letters import without_accents
 
 # Where people have their private addresses; and names of such hosts that stand under many countries' endings.
 FREEMAIL = frozenset(
@@ -112,4 +111,4 @@ def _family_name(name: str | None) -> str | None:
 
 
 def _plain(text: str) -> str:
-    return "".join(letter for letter in normal("NFKD", text.casefold()) if not combining(letter))
+    return without_accents(text.casefold())

@@ -1,8 +1,8 @@
 """A zip archive: the files in it that are of a known format, each read as it is, never unpacked to the disk.
 
 Nothing of a name in the archive is used but to show it. What an archive may hold is bounded before it is read: members,
-the size of its directory, the bytes they claim to hold (a reader never gets more than that) and by how much those
-exceed the archive's own.
+the size of its directory, the bytes they claim to hold (a reader never gets more than that), by how much those exceed
+the archive's own, and that none of them lies in another.
 """
 
 import struct
@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 from msgspec.structs import replace
 
@@ -21,12 +22,14 @@ from infra.imports.formats.texts import shown
 MAX_MEMBERS = 2_000
 MAX_DIRECTORY = 4 * 1024**2
 MAX_BYTES = 8 * 1024**3
-MAX_RATIO = 250
+MAX_RATIO = 100
 SMALL = 16 * 1024**2  # up to here the ratio does not matter: a table of few words packs well
 
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
 _END = b"PK\x05\x06"
 _LOCATOR_64 = b"PK\x06\x07"
+_LOCAL = 30  # bytes, at least, before the content of a file
+_READ = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})  # others may take any memory, or any time
 
 _INSTEAD = "unpack it and send the files themselves"
 
@@ -50,7 +53,7 @@ def check(file: File, recognise: Recognise) -> None:
         members = _members(opened)
         if any(member.filename == "[Content_Types].xml" for member in members):
             raise Invalid("this is an Office document, such as an Excel workbook: save the table as CSV", field="file")
-        if not any(_format(opened, member, recognise) for member in members):
+        if all(isinstance(_format(opened, member, recognise), str) for member in members):
             names = ", ".join(_name(member) for member in members[:8]) or "nothing"
             raise Invalid(
                 f"this archive holds {names}: none of them is a file we read. Unpack it and send the file itself",
@@ -70,8 +73,8 @@ def _rows(opened: zipfile.ZipFile, member: zipfile.ZipInfo, reading: Reading, re
     last = 0
     try:
         found = _format(opened, member, recognise)
-        if found is None:
-            yield Row(1, Skipped(_why_not(opened, member, recognise)))
+        if isinstance(found, str):
+            yield Row(1, Skipped(found))
             return
         with opened.open(member) as stream:
             for row in found.read(stream, reading):
@@ -88,7 +91,8 @@ def _owners(file: File, recognise: Recognise) -> list[OwnerCandidate]:
         found: list[OwnerCandidate] = []
         for member in _members(opened):
             try:
-                if kind := _format(opened, member, recognise):
+                kind = _format(opened, member, recognise)
+                if not isinstance(kind, str):
                     with opened.open(member) as stream:
                         found += kind.owners(stream)
             except (Invalid, *_UNREADABLE):
@@ -104,20 +108,14 @@ def _merged(found: list[OwnerCandidate]) -> list[OwnerCandidate]:
     return list(merged.values())
 
 
-def _format(opened: zipfile.ZipFile, member: zipfile.ZipInfo, recognise: Recognise) -> Format | None:
-    try:
-        with opened.open(member) as stream:
-            return recognise(stream)
-    except (Invalid, *_UNREADABLE):
-        return None
-
-
-def _why_not(opened: zipfile.ZipFile, member: zipfile.ZipInfo, recognise: Recognise) -> str:
+def _format(opened: zipfile.ZipFile, member: zipfile.ZipInfo, recognise: Recognise) -> Format | str:
+    """The format of a file of the archive, or why it has none."""
     if member.flag_bits & 1:
         return "this file of the archive is locked with a password: unpack it first"
     try:
-        with opened.open(member) as stream:
-            recognise(stream)
+        if member.compress_type in _READ:
+            with opened.open(member) as stream:
+                return recognise(stream)
     except Invalid as error:
         return error.reason
     except _UNREADABLE:
@@ -137,7 +135,15 @@ def _opened(file: File) -> Iterator[zipfile.ZipFile]:
         claimed = sum(member.file_size for member in opened.infolist())
         if claimed > MAX_BYTES or (claimed > SMALL and claimed > size * MAX_RATIO):
             raise Invalid(f"this archive of {size:,} bytes would unpack to {claimed:,}: {_INSTEAD}", field="file")
+        if _overlap(opened.infolist()):
+            raise Invalid(f"files of this archive lie in one another: {_INSTEAD}", field="file")
         yield opened
+
+
+def _overlap(members: list[zipfile.ZipInfo]) -> bool:
+    """Whether the same bytes are those of several files."""
+    places = sorted((member.header_offset, member.compress_size) for member in members)
+    return any(begin + _LOCAL + size > following for (begin, size), (following, _) in pairwise(places))
 
 
 def _check_directory(file: File) -> int:

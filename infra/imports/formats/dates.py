@@ -11,6 +11,8 @@ from infra.imports.formats.texts import folded
 
 Order = Literal["day first", "month first"]
 
+_LONGEST = 100  # characters of what can be a date
+
 _MONTHS = [
     tuple(folded(name) for name in names.split())
     for names in (
@@ -42,7 +44,7 @@ def orders(texts: Iterable[str]) -> set[Order]:
     """The orders of day and month that dates of a file prove: `31/12/2024` proves one, `03/04/2024` none."""
     found: set[Order] = set()
     for text in texts:
-        numbers = _NUMBERS.fullmatch(text.strip())
+        numbers = _NUMBERS.fullmatch(text.strip()) if len(text) <= _LONGEST else None
         if numbers and numbers["mark"] != "." and len(numbers["a"]) <= 2:
             first, second = int(numbers["a"]), int(numbers["b"])
             if first > 12 >= second:
@@ -58,7 +60,7 @@ def moment(text: str, *, zone: ZoneInfo, proved: set[Order]) -> datetime:
     Raises Invalid for what is no date, and naming both readings where day and month could be either.
     """
     try:
-        at = _iso(text.strip()) or _numbers(text.strip(), proved) or _words(text.strip())
+        at = _read(text.strip(), proved) if len(text) <= _LONGEST else None
     except ValueError:
         at = None
     if at is None:
@@ -66,6 +68,10 @@ def moment(text: str, *, zone: ZoneInfo, proved: set[Order]) -> datetime:
     if not 1900 <= at.year <= 2200:
         raise Invalid("this is before 1900 or more than a day ahead", field="occurred_at")
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _read(text: str, proved: set[Order]) -> datetime | None:
+    return _iso(text) or _numbers(text, proved) or _words(text)
 
 
 def _iso(text: str) -> datetime | None:

@@ -1,7 +1,7 @@
 """Tables of delimited text: the header found wherever it stands, then each record with its line, or what is wrong.
 
 Whatever is wrong with a record's quotes, the record after it is found again: nothing is swallowed to the end of the
-file. A record takes at most 1 MiB.
+file. A record takes at most 1 MiB and 20,000 lines, a header 16 KiB and 500 columns.
 """
 
 import csv
@@ -20,7 +20,10 @@ from infra.imports.formats.texts import folded
 csv.field_size_limit(MAX_LINE)  # the module's own is 128 KiB, less than a long message
 
 _DELIMITERS = (",", ";", "\t")
-_HEADER_WITHIN = 60
+_HEADER_WITHIN = 60  # lines
+_HEADER = 16_384
+_COLUMNS = 500
+_MOST_LINES = 20_000
 
 
 class Layout(Struct, frozen=True):
@@ -72,10 +75,10 @@ class Record(NamedTuple):
 
 def find_header(text: str, layout: Layout) -> Header | None:
     """The header among the first lines of a file; what stands before it says nothing about people."""
-    for number, line in enumerate(text.split("\n")[:_HEADER_WITHIN], 1):
+    for number, line in enumerate(text[:_HEADER].split("\n")[:_HEADER_WITHIN], 1):
         for delimiter in _DELIMITERS:
-            fields = split(line, delimiter)
-            if len(fields) > 1 and (places := layout.places(fields)):
+            fields = split(line, delimiter) if delimiter in line else []
+            if 1 < len(fields) <= _COLUMNS and (places := layout.places(fields)):
                 return Header(number, delimiter, len(fields), places)
     return None
 
@@ -105,7 +108,7 @@ class Table:
             next(below, None)
         for number, fields, fault in _records(below, self.header.delimiter):
             fault = fault or self._wrong_width(fields)
-            yield Record(number, {} if fault else self._cells(fields), fault)
+            yield Record(number, {}, fault) if fault else Record(number, self._cells(fields))
 
     def _cells(self, fields: Sequence[str]) -> dict[str, str]:
         return {
@@ -115,6 +118,8 @@ class Table:
     def _wrong_width(self, fields: Sequence[str]) -> Rejected | None:
         """Empty fields beyond the header say nothing."""
         width = self.header.width
+        if len(fields) == width:
+            return None
         if any(map(str.strip, fields[width:])) or (len(fields) < width and not self._short_rows):
             return Rejected(
                 f"this row has {len(fields)} fields, the header {width}", column=min(len(fields), width + 1)
@@ -140,7 +145,7 @@ class _Feed:
         return self
 
     def __next__(self) -> str:
-        if self._alone or self._size > MAX_LINE:
+        if self._alone or self._size > MAX_LINE or len(self.taken) > _MOST_LINES:
             raise _Unclosed
         line, self._alone = self._again.popleft() if self._again else (next(self._source), False)
         self.taken.append(line)

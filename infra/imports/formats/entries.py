@@ -4,18 +4,22 @@ Nothing of an entry's title is kept, and of its description no more than its beg
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import cached_property
 
 from msgspec import Struct, field
 
 from domain.imports import Rejected
 from infra.imports.formats.format import File
 from infra.imports.formats.lines import Line, lines
+from infra.imports.formats.texts import content_id
+from infra.imports.formats.zones import MAX_ZONES, Zones
 
 MAX_ENTRY = 131_072
-MAX_ZONES = 65_536
 _DESCRIBED = 4_096
+_DEEPEST = 50
+_METHOD = 40
 _KINDS = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY"})
 _KEPT = frozenset(
     """
@@ -25,26 +29,52 @@ _KEPT = frozenset(
     """.split()
 )
 _NAME = re.compile(r"[A-Za-z0-9-]+")
-_CALENDAR = re.compile(r"^(BEGIN|END):VCALENDAR\s*$", re.I)
-_BEGIN = re.compile(r"^BEGIN:([A-Z0-9-]+)\s*$", re.I)
-_END = re.compile(r"^END:([A-Z0-9-]+)\s*$", re.I)
+_PROPERTY = re.compile(r"^([A-Za-z0-9-]{1,40})[;:]", re.M)
+_IDENTIFYING = re.compile(r"^(UID|RECURRENCE-ID|SEQUENCE|DTSTAMP|DTSTART)([;:].*)$", re.I | re.M)
+_MARK = re.compile(r"(BEGIN|END):([A-Z0-9-]+)\s*$", re.I)
+_MARKS = ("B", "b", "E", "e")
 
 
-class Entry(NamedTuple):
+class Entry(Struct, dict=True):
     """One entry: its kept lines, folded as they were; the zones its calendar defined before it; what is wrong."""
 
     line: int
     kind: str
     text: str
-    zones: str
+    zones: Zones
     method: str
     fault: Rejected | None
 
+    @cached_property
+    def unfolded(self) -> str:
+        return re.sub(r"\n[ \t]", "", self.text)
+
+    @cached_property
+    def times_said(self) -> Counter[str]:
+        """How often it says each property."""
+        return Counter(name.upper() for name in _PROPERTY.findall(self.unfolded))
+
+    @cached_property
+    def _lines(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, line in _IDENTIFYING.findall(self.unfolded):
+            found.setdefault(name.upper(), name + line)
+        return found
+
+    @cached_property
+    def uid(self) -> str:
+        return self.value("UID") or content_id(self.text)
+
+    def said(self, name: str) -> str:
+        """The first line of a property that tells which entry it is, unfolded; empty where there is none.
+
+        UID, RECURRENCE-ID, SEQUENCE, DTSTAMP or DTSTART.
+        """
+        return self._lines.get(name, "")
+
     def value(self, name: str) -> str:
-        """The first value of a property as it is written, with its parameters; empty where there is none."""
-        unfolded = re.sub(r"\n[ \t]", "", self.text)
-        found = re.search(rf"^{name}[;:](.*)$", unfolded, re.I | re.M)
-        return found[1].strip() if found else ""
+        """The value of such a property as it is written, with its parameters."""
+        return self.said(name)[len(name) + 1 :].strip()
 
 
 class _Open(Struct):
@@ -59,18 +89,22 @@ class _Open(Struct):
     described: int = 0
     fault: Rejected | None = None
 
-    def take(self, line: Line) -> None:
+    def take(self, line: Line, begins: str | None, ends: str | None) -> None:
         if line.fault is not None:
             self.fail(f"line {line.number}: {line.fault.reason}", line.fault.column)
-            return
-        text = line.text
-        if begun := _BEGIN.match(text):
-            self.inside.append(begun[1].upper())
-        elif self.inside and (ended := _END.match(text)):
-            if ended[1].upper() == self.inside[-1]:
+        elif begins is not None:
+            self._enter(begins)
+        elif self.inside:
+            if ends is not None and ends[:_METHOD] == self.inside[-1]:
                 self.inside.pop()
-        elif not self.inside:
-            self._keep(text)
+        else:
+            self._keep(line.text)
+
+    def _enter(self, part: str) -> None:
+        if len(self.inside) < _DEEPEST:
+            self.inside.append(part[:_METHOD])
+        else:
+            self.fail(f"parts of this entry stand in one another more than {_DEEPEST} deep", None)
 
     def _keep(self, text: str) -> None:
         if not text.startswith((" ", "\t")):
@@ -95,7 +129,8 @@ class _Open(Struct):
 class _Calendar(Struct):
     """What is known of the calendar so far."""
 
-    zones: list[str] = field(default_factory=list)
+    zones: Zones = field(default_factory=Zones)
+    zone: list[str] = field(default_factory=list)
     size: int = 0
     method: str = ""
     in_zone: bool = False
@@ -106,53 +141,65 @@ def entries(file: File) -> Iterator[Entry]:
     calendar = _Calendar()
     current: _Open | None = None
     for line in lines(file):
-        begun = _BEGIN.match(line.text)
-        kind = begun[1].upper() if begun else None
-        if current is not None and _ends(current, line, kind):
+        begins, ends = _marked(line.text)
+        if current is not None and _is_over(current, begins, ends):
             yield _entry(current, calendar)
             current = None
-            if _END.match(line.text):
+            if ends is not None:
                 continue
         if current is not None:
-            current.take(line)
-        elif kind in _KINDS:
-            current = _Open(line.number, str(kind))
+            current.take(line, begins, ends)
+        elif begins in _KINDS:
+            current = _Open(line.number, begins)
         elif line.fault is not None and not calendar.in_zone:
-            yield Entry(line.number, "", "", "", "", line.fault)
+            yield Entry(line.number, "", "", calendar.zones, "", line.fault)
         else:
-            _beside(calendar, line)
+            calendar = _beside(calendar, line.text, begins, ends)
     if current is not None:
         current.fail("this entry does not end", None)
         yield _entry(current, calendar)
 
 
-def _ends(current: _Open, line: Line, kind: str | None) -> bool:
+def _marked(text: str) -> tuple[str | None, str | None]:
+    """What begins with a line, and what ends with it, in capitals."""
+    mark = _MARK.match(text) if text[:1] in _MARKS else None
+    if mark is None:
+        return None, None
+    kind = mark[2].upper()
+    return (kind, None) if mark[1].upper() == "BEGIN" else (None, kind)
+
+
+def _is_over(current: _Open, begins: str | None, ends: str | None) -> bool:
     """Whether the entry is over with this line; one that another begins in, or its calendar ends in, is at fault."""
-    ended = _END.match(line.text)
-    if ended and ended[1].upper() == current.kind:
+    if ends is not None and ends == current.kind:
         if current.inside:
             current.fail("this entry ends within a part of itself", None)
         return True
-    if kind in _KINDS or _CALENDAR.match(line.text):
+    if begins in _KINDS or "VCALENDAR" in (begins, ends):
         current.fail("this entry does not end", None)
         return True
     return False
 
 
 def _entry(current: _Open, calendar: _Calendar) -> Entry:
-    zones = "\n".join(calendar.zones)
-    return Entry(current.line, current.kind, "\n".join(current.kept), zones, calendar.method, current.fault)
+    return Entry(current.line, current.kind, "\n".join(current.kept), calendar.zones, calendar.method, current.fault)
 
 
-def _beside(calendar: _Calendar, line: Line) -> None:
-    """A line of the calendar outside its entries: its zones and its method are kept."""
-    text = line.text
-    if (mark := _CALENDAR.match(text)) and mark[1].upper() == "BEGIN":
-        calendar.zones, calendar.size, calendar.method, calendar.in_zone = [], 0, "", False
-    elif text.upper().startswith("METHOD:"):
-        calendar.method = text[7:].strip().upper()
-    elif calendar.in_zone or text.upper().startswith("BEGIN:VTIMEZONE"):
-        calendar.in_zone = not text.upper().startswith("END:VTIMEZONE")
+def _beside(calendar: _Calendar, text: str, begins: str | None, ends: str | None) -> _Calendar:
+    """The calendar after a line outside its entries: its zones and its method are kept."""
+    if begins == "VCALENDAR":
+        return _Calendar(calendar.zones.of_next_calendar())
+    if begins == "VTIMEZONE":
+        calendar.zone, calendar.size, calendar.in_zone = [], 0, True
+    if calendar.in_zone:
         calendar.size += len(text) + 1
         if calendar.size <= MAX_ZONES:
-            calendar.zones.append(text)
+            calendar.zone.append(text)
+        if ends == "VTIMEZONE":
+            calendar.in_zone = False
+            if calendar.size <= MAX_ZONES:
+                calendar.zones.define("\n".join(calendar.zone))
+            calendar.zone = []
+    elif text[:7].upper() == "METHOD:":
+        calendar.method = text[7 : 7 + _METHOD].strip().upper()
+    return calendar

@@ -8,32 +8,38 @@ its own line.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event
+from msgspec import Struct
+from recurring_ical_events.util import to_recurrence_ids  # type: ignore[import-untyped]
 
 from domain import channels
 from domain.contacts import IdentityGiven
 from domain.errors import Invalid
 from domain.identities import email
-from domain.imports import AppointmentRow, OwnerCandidate, Person, Reading, Rejected, Row, Skipped
+from domain.imports import AppointmentRow, OwnerCandidate, Person, Reading, Rejected, Row, Skipped, TouchpointRow
 from infra.imports.formats import proposals
 from infra.imports.formats.entries import Entry, entries
 from infra.imports.formats.format import File, Format
 from infra.imports.formats.people import normalised, person
 from infra.imports.formats.proposals import Outcome, Passed
-from infra.imports.formats.recurrences import UNREADABLE, is_series, occurrences
+from infra.imports.formats.recurrences import UNREADABLE, Allowance, is_series, occurrences
 from infra.imports.formats.seen import Seen
 from infra.imports.formats.texts import clean, content_id, folded, shown
+from infra.imports.formats.zones import Zones, applied, check_names
 
 NAME = "ics"
 LONGEST = 14_400  # minutes a touchpoint can have
 ATTENTIVE = 12
+MOST_PEOPLE = 1_000
+MOST_PARTS = 1_000  # of a series that are changed by themselves
+MOST_CHANGES = 100  # of a series from one day on
 
 _TIMES = ("DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "RRULE", "RDATE", "EXDATE")
 _OTHER_KINDS = {"VTODO": "a task, no meeting", "VJOURNAL": "a note, no meeting", "VFREEBUSY": "busy times, no meeting"}
@@ -41,7 +47,12 @@ _ONCE = (
     "DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "UID", "DTSTAMP", "SEQUENCE", "STATUS", "CLASS", "SUMMARY",
     "LOCATION", "ORGANIZER", "URL",
 )  # fmt: skip
+_FROM_HERE_ON = re.compile(r';RANGE="?THISANDFUTURE', re.I)
+_COST_OF_PART = 500
 _NO_ENTRY = "this is no entry of a calendar that can be read"
+_READ = 2_000  # characters of a place or an address of a call
+_CALLS_READ = 10
+_KEPT_OWNERS = 20_000
 _URL = re.compile(r"https?://[^\s<>\"',;\\]{4,500}", re.I)
 # Hosts of calls, and the channel each is.
 _CALLS = {
@@ -51,6 +62,7 @@ _CALLS = {
     "bluejeans.com": "video", "skype.com": "video", "around.co": "video", "chime.aws": "video",
     "facetime.apple.com": "video", "discord.com": "video", "discord.gg": "video", "gather.town": "video",
 }  # fmt: skip
+_LABELS = max(host.count(".") + 1 for host in _CALLS)
 _NO_PLACE = frozenset(
     """
     online remote video zoom teams microsoft google meet phone telephone call telefon telefonat tba tbd virtual webinar
@@ -80,15 +92,14 @@ def owners(file: File) -> list[OwnerCandidate]:
     rows: Counter[str] = Counter()
     names: dict[str, str] = {}
     for entry in entries(file):
-        unfolded = re.sub(r"\n[ \t]", "", entry.text)
         here = {}
-        for line in re.findall(r"^(?:ORGANIZER|ATTENDEE)[;:].*$", unfolded, re.I | re.M):
-            if found := re.search(r"mailto:([^\s\"<>]+)", line, re.I):
+        for line in re.findall(r"^(?:ORGANIZER|ATTENDEE)[;:].*$", entry.unfolded, re.I | re.M):
+            if found := re.search(r"mailto:([^\s\"<>]{1,320})", line, re.I):
                 here[found[1].casefold()] = re.search(r";CN=(?:\"([^\"]*)\"|([^;:\"]*))", line, re.I)
         for address, name in here.items():
-            if address in rows or len(rows) < 20_000:
+            if address in rows or len(rows) < _KEPT_OWNERS:
                 rows[address] += 1
-                if name and (told := clean(name[1] or name[2] or "")) and "@" not in told:
+                if name and (told := clean((name[1] or name[2] or "")[:200])) and "@" not in told:
                     names.setdefault(address, told)
     return [
         OwnerCandidate("email", address, names.get(address), n) for address, n in rows.most_common(10) if _is(address)
@@ -100,20 +111,62 @@ def read(file: File, reading: Reading) -> Iterator[Row]:
         for entry in entries(file):
             if entry.kind == "VEVENT" and entry.fault is None:
                 _index(entry, seen)
+        series = _Series(seen)
         for entry in entries(file):
-            for excerpt, made in _outcomes(entry, reading, seen):
+            for excerpt, made in _outcomes(entry, reading, series):
                 yield Row(entry.line, made, excerpt)
+
+
+class _Changes(NamedTuple):
+    """What is changed by itself of a series: the parts, at what times it was, and when these are now."""
+
+    parts: list[Event]
+    at: set[datetime]
+    own: set[tuple[str, str]]
+
+
+class _Series:
+    """What is known of the series of a file: their versions, their parts, and what they may still take."""
+
+    def __init__(self, seen: Seen) -> None:
+        self.seen = seen
+        self.allowance = Allowance()
+        self._read: tuple[str, Zones, _Changes] | None = None
+
+    def changes(self, entry: Entry) -> _Changes:
+        """The parts of the series with this entry's id, read in its zones. Raises Invalid for too many."""
+        if self._read is None or self._read[0] != entry.uid or self._read[1] is not entry.zones:
+            texts = self.seen.parts((entry.uid,), most=MOST_PARTS + 1)
+            self.allowance.take(cost=_COST_OF_PART * len(texts))
+            if len(texts) > MOST_PARTS:
+                raise Invalid(f"more than {MOST_PARTS:,} occurrences of this series are changed by themselves")
+            self._read = entry.uid, entry.zones, _changes(_events(_calendar(entry, texts)))
+        return self._read[2]
+
+
+def _changes(parts: Sequence[Event]) -> _Changes:
+    read = [part for part in parts if _has_times(part)]
+    at = {time for part in read for time in to_recurrence_ids(_of(part, "RECURRENCE-ID").dt)}
+    return _Changes(read, at, set(map(_told_and_now, read)))
+
+
+def _told_and_now(part: Event) -> tuple[str, str]:
+    return str(_of(part, "RECURRENCE-ID").dt), str(_of(part, "DTSTART").dt)
 
 
 def _index(entry: Entry, seen: Seen) -> None:
     """Which version of each entry counts; and the parts of a series that are changed by themselves."""
     seen.offer(_key(entry), _rank(entry), entry.line)
-    if entry.value("RECURRENCE-ID"):
-        seen.keep_part((_uid(entry),), _key(entry), entry.line, entry.text)
+    recurrence = entry.value("RECURRENCE-ID")
+    if recurrence and not any(entry.times_said[name] > 1 for name in _ONCE):
+        seen.keep_part((entry.uid,), _key(entry), entry.line, _as_part(entry, recurrence))
 
 
-def _uid(entry: Entry) -> str:
-    return entry.value("UID") or content_id(entry.text)
+def _as_part(entry: Entry, recurrence: str) -> str:
+    """All of a part from which on a series is changed; of others only which it is."""
+    if _FROM_HERE_ON.search(f";{recurrence}"):
+        return entry.text
+    return f"{entry.said('RECURRENCE-ID')}\n{entry.said('DTSTART')}"
 
 
 def _of(event: Event, name: str) -> Any:
@@ -127,7 +180,7 @@ def _events(calendar: Calendar) -> list[Event]:
 
 def _key(entry: Entry) -> tuple[str, ...]:
     recurrence = entry.value("RECURRENCE-ID")
-    return (_uid(entry), recurrence.rpartition(":")[2] or recurrence)
+    return (entry.uid, recurrence.rpartition(":")[2] or recurrence)
 
 
 def _rank(entry: Entry) -> str:
@@ -136,15 +189,15 @@ def _rank(entry: Entry) -> str:
     return f"{number:010} {entry.value('DTSTAMP')[:40]}"
 
 
-def _outcomes(entry: Entry, reading: Reading, seen: Seen) -> Iterator[tuple[str, Outcome]]:
+def _outcomes(entry: Entry, reading: Reading, series: _Series) -> Iterator[tuple[str, Outcome]]:
     if entry.fault is not None:
         yield "", entry.fault
     elif entry.kind != "VEVENT":
         yield "", Skipped(_OTHER_KINDS[entry.kind])
-    elif why := _not_the_one(entry, seen):
+    elif why := _not_the_one(entry, series.seen):
         yield _shown(entry), Skipped(why)
     else:
-        yield from _of_event(entry, reading, seen)
+        yield from _of_event(entry, reading, series)
 
 
 def _not_the_one(entry: Entry, seen: Seen) -> str | None:
@@ -157,14 +210,11 @@ def _not_the_one(entry: Entry, seen: Seen) -> str | None:
     return None
 
 
-def _of_event(entry: Entry, reading: Reading, seen: Seen) -> Iterator[tuple[str, Outcome]]:
+def _of_event(entry: Entry, reading: Reading, series: _Series) -> Iterator[tuple[str, Outcome]]:
     """The row of one entry, or of each occurrence of a series."""
     try:
         event = _parsed(entry)
-        if is_series(event) and ("RECURRENCE-ID" not in event or seen.best((_uid(entry), "")) is None):
-            several = _occurring(entry, event, reading, seen)
-        else:
-            several = [(event, _source_id(entry, event, seen))]
+        several = _occurring(entry, event, reading, series)
     except Invalid as error:
         yield _shown(entry), Rejected(error.reason, field=error.field)
         return
@@ -173,23 +223,18 @@ def _of_event(entry: Entry, reading: Reading, seen: Seen) -> Iterator[tuple[str,
         return
     if not several:
         yield _shown(entry), Skipped("a series without an occurrence in the last ten years or the next")
+    judge = _Judge(entry, reading)
     for one, source_id in several:
-        yield _shown(entry, one), _judged(entry, one, source_id, reading)
-
-
-def _judged(entry: Entry, event: Event, source_id: str, reading: Reading) -> Outcome:
-    try:
-        return proposals.outcome(lambda: _outcome(entry, event, source_id, reading))
-    except UNREADABLE:
-        return Rejected(_NO_ENTRY)
+        yield _shown(entry, one), judge.outcome(one, source_id)
 
 
 def _parsed(entry: Entry) -> Event:
     """The event, as the library reads it. Raises Invalid for what it cannot read of its times."""
-    [event, *_] = _events(_calendar(entry, []))
+    check_names(entry.unfolded)
+    [event, *_] = _events(_calendar(entry, [entry.text]))
     for name, reason in event.errors:
         if str(name).upper() in _TIMES or name is None:
-            raise Invalid(f"this cannot be read: {clean(str(reason))[:200]}", field=str(name or "") or None)
+            raise Invalid(f"this cannot be read: {clean(str(reason)[:400])[:200]}", field=str(name or "") or None)
     if "DTSTART" not in event:
         raise Invalid("no time at which it begins", field="DTSTART")
     if (name := _told_twice(event)) is not None:
@@ -202,33 +247,52 @@ def _told_twice(event: Event) -> str | None:
     return next((name for name in _ONCE if isinstance(event.get(name), list)), None)
 
 
-def _calendar(entry: Entry, parts: list[str]) -> Calendar:
-    events = "".join(f"BEGIN:VEVENT\n{text}\nEND:VEVENT\n" for text in (entry.text, *parts))
-    return Calendar.from_ical(f"BEGIN:VCALENDAR\n{entry.zones}\n{events}END:VCALENDAR\n".replace("\n\n", "\n"))
+def _calendar(entry: Entry, texts: Iterable[str]) -> Calendar:
+    """A calendar of these entries, in the zones of this one's."""
+    events = "".join(f"BEGIN:VEVENT\n{text}\nEND:VEVENT\n" for text in texts)
+    with applied(entry.zones):
+        return Calendar.from_ical(f"BEGIN:VCALENDAR\n{events}END:VCALENDAR\n".replace("\n\n", "\n"))
 
 
-def _occurring(entry: Entry, event: Event, reading: Reading, seen: Seen) -> list[tuple[Event, str]]:
-    """The occurrences that are not changed by themselves, each with its id; those come with their own line."""
+def _occurring(entry: Entry, event: Event, reading: Reading, series: _Series) -> list[tuple[Event, str]]:
+    """The event, or the occurrences of a series that are not changed by themselves; each with its id."""
+    if not is_series(event) or ("RECURRENCE-ID" in event and series.seen.best((entry.uid, "")) is not None):
+        return [(event, _source_id(entry, event, series.seen))]
     _when(event, reading)
-    parts = [text for text in seen.parts((_uid(entry),)) if text != entry.text]
-    calendar = _calendar(entry, parts)
-    whole, *others = _events(calendar)
-    whole.pop("RECURRENCE-ID", None)  # of a series that is not in the file but for this part of it
-    changes = [part for part in others if "RECURRENCE-ID" in part and _told_twice(part) is None]
-    changed = {str(_of(part, "RECURRENCE-ID").dt) for part in changes}
-    own = {(str(_of(part, "RECURRENCE-ID").dt), str(_of(part, "DTSTART").dt)) for part in changes}
-    found = []
-    for one in occurrences(calendar, event, now=reading.now):
-        told, began = str(_of(one, "RECURRENCE-ID").dt) if "RECURRENCE-ID" in one else "", str(_of(one, "DTSTART").dt)
-        if (told, began) in own or (told in changed and told == began):
+    if _is_all_day(event) and "RDATE" not in event:  # birthdays since 1950: none of them is a meeting
+        return [(event, _source_id(entry, event, series.seen))]
+    changes = series.changes(entry)
+    itself = _changes([event] if _has_times(event) else [])  # of a series not in the file but for this part of it
+    event.pop("RECURRENCE-ID", None)
+    calendar = Calendar()
+    for one in (event, *(part for part in _from_here_on(changes.parts) if _told_and_now(part) not in itself.own)):
+        one["UID"] = entry.uid
+        calendar.add_component(one)
+    found, own = [], changes.own - itself.own
+    for one in occurrences(calendar, event, series.allowance, now=reading.now):
+        told, began = _of(one, "RECURRENCE-ID").dt, _of(one, "DTSTART").dt
+        if told == began and any(at in changes.at and at not in itself.at for at in to_recurrence_ids(began)):
             continue
-        found.append((one, f"{_short(_uid(entry))}/{_stamp(_utc(one['DTSTART'], reading))}"))
+        if (str(told), str(began)) not in own:
+            found.append((one, f"{_short(entry.uid)}/{_stamp(_utc(one['DTSTART'], reading))}"))
     return found
+
+
+def _has_times(part: Event) -> bool:
+    return all(isinstance(getattr(_of(part, name), "dt", None), date) for name in ("RECURRENCE-ID", "DTSTART"))
+
+
+def _from_here_on(changes: Sequence[Event]) -> Sequence[Event]:
+    """What the library has to know of the parts: those that change all that follow, and then the others as well."""
+    lasting = sum("RANGE" in _of(part, "RECURRENCE-ID").params for part in changes)
+    if lasting > MOST_CHANGES:
+        raise Invalid(f"this series is changed from one day on more than {MOST_CHANGES} times", field="RECURRENCE-ID")
+    return changes if lasting else ()
 
 
 def _source_id(entry: Entry, event: Event, seen: Seen) -> str:
     """The entry's id; for a part of a series also which it is, for one that shares its id when it begins."""
-    uid, best = _short(_uid(entry)), seen.best(_key(entry))
+    uid, best = _short(entry.uid), seen.best(_key(entry))
     if "RECURRENCE-ID" in event:
         told = _of(event, "RECURRENCE-ID").dt
     elif best is not None and best[1] != entry.line:
@@ -246,22 +310,64 @@ def _stamp(at: datetime) -> str:
     return at.strftime("%Y%m%dT%H%M%SZ")
 
 
-def _outcome(entry: Entry, event: Event, source_id: str, reading: Reading) -> Outcome:
-    if entry.method == "REPLY":
-        raise Passed("an answer to an invitation")
-    if _is_all_day(event):
-        raise Passed("an entry for whole days, no meeting")
-    when = _when(event, reading)
-    signs = ("calendar:private",) if str(event.get("CLASS", "")).upper() in ("PRIVATE", "CONFIDENTIAL") else ()
-    people = _people(event, reading, signs)
-    where = _where(event)
-    cancelled = entry.method == "CANCEL" or str(event.get("STATUS", "")).upper() == "CANCELLED"
-    if cancelled or when.ends > reading.now:
-        return _appointment(when, where, people, source_id, reading, cancelled=cancelled)
+class _Told(Struct):
+    """What an entry says beside when: the same for each occurrence of a series."""
+
+    people: list[Person]
+    where: _Where
+    checked: bool = False
+
+
+class _Judge:
+    """What becomes of an entry, or of the occurrences of a series: what these have in common is read once."""
+
+    def __init__(self, entry: Entry, reading: Reading) -> None:
+        self._entry, self._reading = entry, reading
+        self._told: dict[tuple[int, ...], _Told | Passed | Invalid] = {}
+
+    def outcome(self, event: Event, source_id: str) -> Outcome:
+        try:
+            return proposals.outcome(lambda: self._outcome(event, source_id))
+        except UNREADABLE:
+            return Rejected(_NO_ENTRY)
+
+    def _outcome(self, event: Event, source_id: str) -> Outcome:
+        entry, reading = self._entry, self._reading
+        if entry.method == "REPLY":
+            raise Passed("an answer to an invitation")
+        if _is_all_day(event):
+            raise Passed("an entry for whole days, no meeting")
+        when = _when(event, reading)
+        told = self._told_by(event)
+        cancelled = entry.method == "CANCEL" or str(event.get("STATUS", "")).upper() == "CANCELLED"
+        if cancelled or when.ends > reading.now:
+            return _appointment(when, told, source_id, reading, cancelled=cancelled)
+        return _meeting(when, told, source_id, reading)
+
+    def _told_by(self, event: Event) -> _Told:
+        """Raises Passed, Invalid."""
+        # The occurrences the library makes hold the very objects of the entry they are of.
+        key = tuple(id(event.get(name)) for name in ("ATTENDEE", "ORGANIZER", "LOCATION", "CLASS", "DESCRIPTION"))
+        if key not in self._told:
+            try:
+                self._told[key] = _Told(_people(event, self._reading, _signs(event)), _where(event))
+            except (Passed, Invalid) as error:
+                self._told[key] = error
+        told = self._told[key]
+        if isinstance(told, _Told):
+            return told
+        raise told
+
+
+def _signs(event: Event) -> tuple[str, ...]:
+    return ("calendar:private",) if str(event.get("CLASS", "")).upper() in ("PRIVATE", "CONFIDENTIAL") else ()
+
+
+def _meeting(when: _When, told: _Told, source_id: str, reading: Reading) -> TouchpointRow:
     facts: dict[str, Any] = {
-        "kind": where.kind,
+        "kind": told.where.kind,
         "occurred_at": when.begins,
-        "channel": where.channel,
+        "channel": told.where.channel,
         "direction": "mutual",
         "source": NAME,
         "source_id": source_id,
@@ -269,17 +375,17 @@ def _outcome(entry: Entry, event: Event, source_id: str, reading: Reading) -> Ou
     minutes = int((when.ends - when.begins).total_seconds() // 60)
     if 0 < minutes <= LONGEST:
         facts["minutes"] = minutes
-    if len(people) > 1:
-        facts["audience"] = len(people)
-    return proposals.touchpoint(facts, people if len(people) <= ATTENTIVE else [], reading)
+    if len(told.people) > 1:
+        facts["audience"] = len(told.people)
+    return proposals.touchpoint(facts, told.people if len(told.people) <= ATTENTIVE else [], reading)
 
 
-def _appointment(
-    when: _When, where: _Where, people: list[Person], source_id: str, reading: Reading, *, cancelled: bool
-) -> AppointmentRow:
-    for n, one in enumerate(people):
-        proposals.check_person(one, reading, at=f"with[{n}]")
-    return AppointmentRow(NAME, source_id, when.begins, when.ends, where.channel, tuple(people), cancelled)
+def _appointment(when: _When, told: _Told, source_id: str, reading: Reading, *, cancelled: bool) -> AppointmentRow:
+    if not told.checked:
+        for n, one in enumerate(told.people):
+            proposals.check_person(one, reading, at=f"with[{n}]")
+        told.checked = True
+    return AppointmentRow(NAME, source_id, when.begins, when.ends, told.where.channel, tuple(told.people), cancelled)
 
 
 def _is_all_day(event: Event) -> bool:
@@ -335,10 +441,12 @@ def _people(event: Event, reading: Reading, signs: tuple[str, ...]) -> list[Pers
             declined = True
             found.pop(identity, None)
         elif not known.handle.lower().endswith(("@resource.calendar.google.com", "@group.calendar.google.com")):
-            name = clean(str(one.params.get("CN", ""))).strip("\"'")
+            name = clean(str(one.params.get("CN", ""))[:_READ]).strip("\"'")
             found.setdefault(identity, person([known], name if name and "@" not in name else None, signs=signs))
     if not found:
         raise Passed("everybody else declined" if declined else "nobody else is named with an address")
+    if len(found) > MOST_PEOPLE:
+        raise Invalid(f"an entry names at most {MOST_PEOPLE:,} people", field="ATTENDEE")
     return list(found.values())
 
 
@@ -348,7 +456,7 @@ def _several(value: Any) -> Iterator[Any]:
 
 
 def _address(one: Any) -> IdentityGiven | None:
-    told = str(one.params.get("EMAIL") or one)
+    told = str(one.params.get("EMAIL") or one)[:_READ]
     way, _, rest = told.partition(":")
     if way.lower() == "mailto":
         return IdentityGiven("email", rest.strip())
@@ -371,7 +479,7 @@ def _where(event: Event) -> _Where:
     A meeting with a place and the address of a call is a meeting, in the channel of the call: physical is only what has
     a place and no such address.
     """
-    location = clean(str(event.get("LOCATION", "")))
+    location = clean(str(event.get("LOCATION", ""))[:_READ])
     place = _place(location)
     call = _call(event, location)
     if call is not None:
@@ -391,10 +499,10 @@ def _place(location: str) -> str | None:
 def _call(event: Event, location: str) -> str | None:
     """The channel of the call the entry has an address of."""
     for name in ("CONFERENCE", "X-GOOGLE-CONFERENCE", "X-MICROSOFT-SKYPETEAMSMEETINGURL"):
-        for value in _several(_of(event, name)):
-            if found := _URL.search(str(value)):
+        for value in islice(_several(_of(event, name)), _CALLS_READ):
+            if found := _URL.search(str(value)[:_READ]):
                 return _host(found[0]) or "video"
-    for text in (location, str(event.get("URL", "")), str(event.get("DESCRIPTION", ""))):
+    for text in (location, str(event.get("URL", ""))[:_READ], str(event.get("DESCRIPTION", ""))):
         for url in _URL.findall(text):
             if channel := _host(url):
                 return channel
@@ -409,15 +517,15 @@ def _host(url: str) -> str | None:
         host = (urlsplit(url).hostname or "").casefold()
     except ValueError:
         return None
-    labels = host.split(".")
+    labels = host.split(".")[-_LABELS:]
     return next((_CALLS[name] for n in range(len(labels)) if (name := ".".join(labels[n:])) in _CALLS), None)
 
 
 def _shown(entry: Entry, event: Event | None = None) -> str:
     """When and which; not what it was about."""
     if event is not None and "DTSTART" in event:
-        return shown(str(_of(event, "DTSTART").dt), _short(_uid(entry)))
-    return shown(entry.value("DTSTART").rpartition(":")[2], _short(_uid(entry)))
+        return shown(str(_of(event, "DTSTART").dt), _short(entry.uid))
+    return shown(entry.value("DTSTART").rpartition(":")[2], _short(entry.uid))
 
 
 FORMAT = Format(NAME, "Calendar (iCalendar, .ics)", recognise, owners, read)

@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 
 MAX_LINE = 1_048_576
 _CHUNK = 65_536
-_BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
+_BEYOND_ASCII = bytes(range(0x80, 0x100))
 _NOT_WINDOWS = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+# A run of bytes beyond ASCII that is UTF-8 from its beginning to its end.
+_UTF_8 = re.compile(
+    rb"(?<![\x80-\xff])(?:[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|"
+    rb"\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|"
+    rb"\xf4[\x80-\x8f][\x80-\xbf]{2})++(?![\x80-\xff])"
+)
 
 
 class Line(NamedTuple):
@@ -68,8 +74,9 @@ def _pass_over(stream: File, begun: bytes) -> None:
 
 
 def head(file: File) -> str:
-    """The beginning of the file as text: its whole lines, what is no text replaced."""
-    raw = as_utf8(file).read(HEAD)
+    """The beginning of the file as text: its whole lines, what is no text replaced. No more is looked at."""
+    file.seek(0)
+    raw = as_utf8(io.BytesIO(file.read(HEAD))).read(HEAD)
     whole = raw if len(raw) < HEAD else raw[: raw.rfind(b"\n") + 1] or raw
     return whole.decode(errors="replace")
 
@@ -93,22 +100,20 @@ def _is_windows_1252(file: File) -> bool:
     file.seek(0)
     found, kept = False, b""
     while chunk := file.read(_CHUNK):
-        if kept or not chunk.isascii():
-            chunk = kept + chunk
-            runs = _BEYOND_ASCII.findall(chunk)
-            kept = runs.pop() if chunk[-1] >= 0x80 and len(runs[-1]) < _CHUNK else b""
-            if not all(map(_only_windows, runs)):
-                return False
-            found = found or bool(runs)
-    return _only_windows(kept) if kept else found
+        if not kept and chunk.isascii():
+            continue
+        chunk = kept + chunk
+        ended = chunk.rstrip(_BEYOND_ASCII)
+        kept = chunk[len(ended) :] if len(chunk) - len(ended) < _CHUNK else b""  # it goes on in the next
+        chunk = chunk[: len(chunk) - len(kept)]
+        if not _only_windows(chunk):
+            return False
+        found = found or not chunk.isascii()
+    return _only_windows(kept) and (found or bool(kept))
 
 
-def _only_windows(run: bytes) -> bool:
-    try:
-        run.decode()
-    except UnicodeDecodeError:
-        return not _NOT_WINDOWS.search(run)
-    return False
+def _only_windows(chunk: bytes) -> bool:
+    return chunk.isascii() or not (_NOT_WINDOWS.search(chunk) or _UTF_8.search(chunk))
 
 
 def _recoded(file: File, encoding: str | None, *, skip: int, cr_alone: bool) -> File:

@@ -49,7 +49,9 @@ _FIELDS = {
 _YES = frozenset({"yes", "true", "1", "ja", "oui", "si", "sim"})
 _SPAM = frozenset({"spam", "junk"})
 _ADVERTISEMENT = re.compile(r"<spinmail|%firstname%|%%?first_?name%%?", re.I)
-_NAMES = 100_000
+_NAMES = 20_000
+_LONGEST = (200, 400)  # characters of a name and of a profile's address that are remembered
+_MOST_RECIPIENTS = 1_000
 _UTC = ZoneInfo("UTC")
 
 
@@ -77,7 +79,7 @@ def owners(file: File) -> list[OwnerCandidate]:
                 continue
             if handle in rows or len(rows) < _NAMES:
                 rows[handle] += 1
-                names.setdefault(handle, clean(record.cells["sender"]))
+                names.setdefault(handle, clean(record.cells["sender"][: _LONGEST[0]]))
     return [OwnerCandidate("linkedin", handle, names[handle] or None, n) for handle, n in rows.most_common(10)]
 
 
@@ -141,7 +143,7 @@ def _message(cells: Mapping[str, str], profiles: Mapping[str, str]) -> _Message:
     if folded(cells.get("folder", "")) in _SPAM:
         raise Passed("it stands in the folder for spam")
     content = cells.get("content", "")
-    if _ADVERTISEMENT.search(content[:2_000]) or folded(cells.get("title", "")).startswith("sponsored"):
+    if _ADVERTISEMENT.search(content[:2_000]) or folded(cells.get("title", "")[:100]).startswith("sponsored"):
         raise Passed("an advertisement: a sponsored message or its template")
     if not cells["sender_url"]:
         raise Invalid("there is no profile of the sender", field="sender_url")
@@ -157,7 +159,10 @@ def _message(cells: Mapping[str, str], profiles: Mapping[str, str]) -> _Message:
 def _recipients(cells: Mapping[str, str], profiles: Mapping[str, str]) -> list[tuple[IdentityGiven | None, str | None]]:
     """By their profiles; in a file without them, by the profiles of senders of these names, where there is one."""
     urls = [url for url in re.split(r"[\s,;]+", cells.get("recipient_urls", "")) if url]
-    names = [clean(name) for name in re.split(r"[;,]", cells.get("recipients", "")) if name.strip()]
+    told_names = [name for name in re.split(r"[;,]", cells.get("recipients", "")) if name.strip()]
+    if max(len(urls), len(told_names)) > _MOST_RECIPIENTS:
+        raise Invalid(f"a message goes to at most {_MOST_RECIPIENTS:,} people", field="recipients")
+    names = [clean(name) for name in told_names]
     if urls:
         whole = [clean(cells.get("recipients", ""))] if len(urls) == 1 else names
         told = whole if len(whole) == len(urls) else [""] * len(urls)
@@ -170,7 +175,10 @@ def _profiles(table: Table) -> dict[str, str]:
     """The profile of each sender by name, where a name has one only; an empty text where it has several."""
     found: dict[str, str] = {}
     for record in table:
-        name, url = folded(record.cells.get("sender", "")), record.cells.get("sender_url", "")
+        sender, url = record.cells.get("sender", ""), record.cells.get("sender_url", "")
+        if len(sender) > _LONGEST[0] or len(url) > _LONGEST[1]:
+            continue
+        name = folded(sender)
         if name and url and (name in found or len(found) < _NAMES):
             found[name] = url if found.get(name, url) == url else ""
     return found

@@ -5,21 +5,19 @@ import binascii
 import html
 import quopri
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
-from email.parser import BytesHeaderParser
-from email.policy import compat32
 from email.utils import getaddresses, parsedate_to_datetime
+from itertools import islice
 
 from domain.contacts import IdentityGiven
 from domain.errors import Invalid
 from domain.identities import email
 from infra.imports.formats.texts import clean
 
-_PARSER = BytesHeaderParser(policy=compat32)
 _CHARSET = re.compile(
     r"utf-?8|us-ascii|ascii|iso-?8859-\d{1,2}|latin-?1|windows-12\d\d|cp12\d\d|koi8-[ru]|gb\d+|gbk|big5|shift[_-]jis|"
     r"euc-(?:jp|kr)|iso-2022-jp|utf-16(?:[lb]e)?|macintosh",
@@ -28,9 +26,32 @@ _CHARSET = re.compile(
 _AT = re.compile(
     r"(?<![\w.+\-])([\w.+\-]{1,64})(?: ?[(\[{] ?at ?[)\]}] ?| at )([\w\-]{1,63}(?:\.[\w\-]{1,63}){1,8})", re.I
 )
+# The standard library's parsers take the square of what they are given, some of them: so none gets more than this.
 _DEPTH = 4
-_FIELD = 65_536  # of a field that is read, in characters; and of a name or a subject in it
-_WORDS = 2_000
+_PARTS = 20
+_FIELDS = 1_000  # of a head
+_FIELD = 65_536  # of a field that is read, in bytes
+_PART_HEAD = 16_384
+_WORDS = 2_000  # of a name or a subject, in characters
+_ENCODED_WORDS = 64
+_DATE = 200
+_CONTENT = 1_000  # of a field that says what a body is, in characters, and parameters in it
+_PARAMETERS = 24
+_BOUNDARY = 200
+_ADDRESSES = 1_000  # in the fields of one name
+_ADDRESS = 1_000  # with its name, in characters, and signs that structure it
+_SIGNS = 24
+
+# The lines of a head, up to the first that cannot stand in one; and its fields, folded as they are.
+_HEAD = re.compile(rb"(?:(?:[\x21-\x39\x3b-\x7e]*:|[ \t]|From ).*(?:\n|\Z))*+")
+_FIELD_LINES = re.compile(rb"^([\x21-\x39\x3b-\x7e]{1,100}):((?:.*+(?:\n(?=[ \t])|\Z)?)++)", re.MULTILINE)
+# Addresses stand between commas or semicolons that are in no quotes and no comment; and most of them are plain.
+_ONE_ADDRESS = re.compile(r'(?:[^",;(]|"(?:[^"\\]|\\.?)*+(?:"|\Z)|\((?:[^)\\]|\\.?)*+(?:\)|\Z))++', re.DOTALL)
+_PLAIN_ADDRESS = re.compile(
+    r'\s*(?:(?:"(?P<quoted>[^"\\]*)"|(?P<name>[^"()<>@,;:\\\[\]]*+))\s*<\s*(?P<of>[^\s"()<>@,;:\\\[\]]+@[\w.\-]+)\s*>'
+    r'|(?P<alone>[^\s"()<>@,;:\\\[\]]+@[\w.\-]+))\s*'
+)
+_LONG_NUMBER = re.compile(r"&#0*\d{8,}")
 _QUOTE_BEGINS = re.compile(
     r"^(?:-{2,}\s*(?:original message|forwarded message|urspr.ngliche nachricht|weitergeleitete nachricht|"
     r"message d'origine|mensaje original).*|on .{5,120} wrote:|am .{5,120} schrieb.{0,80}:|le .{5,120} a .crit ?:|"
@@ -45,15 +66,12 @@ class Head:
     """The head of a mail, its fields by name whatever their case."""
 
     def __init__(self, raw: bytes) -> None:
-        self._message: Message = _PARSER.parsebytes(raw)
-        self._fields: dict[str, list[str]] = {}
+        self._fields = _fields_of(raw)
         self._people: dict[str, list[Named]] = {}
-        for name, value in self._message.raw_items():
-            self._fields.setdefault(name.lower(), []).append(_text(str(value)[:_FIELD]))
 
     def first(self, name: str) -> str:
         """The first field of this name, unfolded, still encoded; empty where there is none."""
-        return next(iter(self._fields.get(name, [])), "").strip()
+        return _text(self._fields[name][0]).strip() if name in self._fields else ""
 
     def has(self, *names: str) -> bool:
         return any(name in self._fields for name in names)
@@ -63,14 +81,29 @@ class Head:
         return _words(self.first(name))
 
     def people(self, *names: str) -> list[Named]:
-        """Those of these fields who have an address."""
+        """Those of these fields who have an address. Of a field that `check_people` refuses, some of them."""
         return [who for name in names if name in self._fields for who in self._people_of(name)]
+
+    def check_people(self, *names: str) -> None:
+        """Raises Invalid where one of these fields is longer, or names more, than is read."""
+        for name in names:
+            fields = self._fields.get(name)
+            if fields is None:
+                continue
+            if any(len(value) > _FIELD for value in fields):
+                raise Invalid(f"this field of the mail is longer than {_FIELD:,} bytes", field=name)
+            several = [one for value in fields for one in _ONE_ADDRESS.findall(_text(value)) if "@" in one]
+            if len(several) > _ADDRESSES:
+                raise Invalid(f"this field of the mail names more than {_ADDRESSES:,} people", field=name)
+            if any(len(one) > _ADDRESS for one in several):
+                raise Invalid(f"an address with a name of more than {_ADDRESS:,} characters", field=name)
 
     def _people_of(self, name: str) -> list[Named]:
         if name not in self._people:
-            found = [pair for value in self._fields[name] for pair in _addresses(value)]
+            found = (pair for value in self._fields[name] for pair in _addresses(_text(value)))
             self._people[name] = [
-                (IdentityGiven("email", address), _words(called) or None) for called, address in found
+                (IdentityGiven("email", address), _words(called) or None)
+                for called, address in islice(found, _ADDRESSES)
             ]
         return self._people[name]
 
@@ -80,26 +113,44 @@ class Head:
         if not written:
             raise Invalid("no date", field="date")
         try:
-            at = parsedate_to_datetime(_words(written))
+            at = parsedate_to_datetime(_words(written[:_DATE]))
             return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
         except (TypeError, ValueError, IndexError, OverflowError):
             raise Invalid("this is no date of a mail", field="date") from None
 
     @property
     def kind(self) -> str:
-        return self._message.get_content_type()
+        return _content_of(self._fields).get_content_type()
 
     def text(self, body: bytes) -> str:
         """What its writer wrote in the first text of the body, or of what is there of it: no quotes, no signature."""
-        return _own_words(_first_text(self._message, body, _DEPTH) or "")
+        return _own_words(_first_text(_content_of(self._fields), body, _DEPTH) or "")
 
 
-def _text(raw: str) -> str:
+def _fields_of(raw: bytes) -> dict[str, list[bytes]]:
+    """The values of each field by its name in lower case, folded as they are, none much longer than is read."""
+    found: dict[str, list[bytes]] = {}
+    head = _HEAD.match(raw)
+    lines = _FIELD_LINES.finditer(raw, 0, head.end() if head else 0)
+    for field in islice(lines, _FIELDS):
+        begin, end = field.span(2)
+        found.setdefault(field[1].decode("ascii").lower(), []).append(raw[begin : min(end, begin + _FIELD + 1)])
+    return found
+
+
+def _content_of(fields: dict[str, list[bytes]]) -> Message:
+    """What a head says of its body, cut to what any honest one says."""
+    told = Message()
+    for name in ("content-type", "content-disposition", "content-transfer-encoding"):
+        if name in fields:
+            value = _text(fields[name][0][:_CONTENT]).strip()
+            told[name] = ";".join(value.split(";", _PARAMETERS)[:_PARAMETERS])
+    return told
+
+
+def _text(raw: bytes) -> str:
     """A field as it stands, with letters beyond ASCII read as UTF-8, else as Windows-1252; unfolded."""
-    unfolded = re.sub(r"\r?\n[ \t]?", " ", raw)
-    if unfolded.isascii():
-        return unfolded
-    return _decoded(unfolded.encode("utf-8", "surrogateescape"), None)
+    return _decoded(re.sub(rb"\r?\n[ \t]?", b" ", raw[:_FIELD]), None)
 
 
 def _decoded(raw: bytes, charset: str | None) -> str:
@@ -117,7 +168,7 @@ def _decoded(raw: bytes, charset: str | None) -> str:
 def _words(field: str) -> str:
     """An encoded field (RFC 2047) as text, on one line."""
     field = field[:_WORDS]
-    if "=?" in field:
+    if 0 < field.count("=?") <= _ENCODED_WORDS:
         try:
             parts = decode_header(field)
         except (HeaderParseError, binascii.Error, ValueError):
@@ -130,19 +181,27 @@ def _addresses(value: str) -> Iterator[tuple[str, str]]:
     """Name and address of each, in `Ana <a@b.c>`, `a@b.c (Ana)`, `a at b.c`."""
     if "@" not in value:
         value = _AT.sub(r"\1@\2", value)
+    for one in _ONE_ADDRESS.finditer(value):
+        for name, address in _read_address(one[0]):
+            if "@" not in address:
+                address = _AT.sub(r"\1@\2", address)
+            try:
+                email(address)
+            except Invalid:
+                continue
+            # A name that is an address again says nothing.
+            yield ("" if "@" in name else name), address
+
+
+def _read_address(one: str) -> Iterable[tuple[str, str]]:
+    if found := _PLAIN_ADDRESS.fullmatch(one[:_ADDRESS]):
+        return [(found["quoted"] or found["name"] or "", found["of"] or found["alone"])]
+    if ("@" not in one and not _AT.search(one)) or len(one) > _ADDRESS or sum(map(one.count, "<[:")) > _SIGNS:
+        return []
     try:
-        pairs = getaddresses([value])
+        return getaddresses([one])
     except RecursionError:  # brackets in brackets
-        return
-    for name, address in pairs:
-        if "@" not in address:
-            address = _AT.sub(r"\1@\2", address)
-        try:
-            email(address)
-        except Invalid:
-            continue
-        # A name that is an address again says nothing.
-        yield ("" if "@" in name else name), address
+        return []
 
 
 def _first_text(part: Message, body: bytes, depth: int) -> str | None:
@@ -163,7 +222,7 @@ def _first_of_parts(part: Message, body: bytes, depth: int) -> str | None:
     second_best = None
     for piece in _between(body, boundary):
         head, _, content = piece.partition(b"\n\n") if b"\r\n\r\n" not in piece else piece.partition(b"\r\n\r\n")
-        inner = _PARSER.parsebytes(head.lstrip(b"\r\n"))
+        inner = _content_of(_fields_of(head[:_PART_HEAD].lstrip(b"\r\n")))
         text = _first_text(inner, content, depth - 1)
         if text is not None and inner.get_content_type() != "text/html":
             return text
@@ -173,8 +232,7 @@ def _first_of_parts(part: Message, body: bytes, depth: int) -> str | None:
 
 def _between(body: bytes, boundary: bytes) -> Iterator[bytes]:
     """The parts between the lines that begin with the boundary."""
-    pieces: Sequence[bytes] = (b"\n" + body).split(b"\n--" + boundary)
-    for piece in pieces[1:20]:
+    for piece in (b"\n" + body).split(b"\n--" + boundary, _PARTS)[1:_PARTS]:
         if piece.startswith(b"--"):
             return
         yield piece.partition(b"\n")[2]
@@ -185,7 +243,7 @@ def _boundary(part: Message) -> bytes | None:
         found = part.get_boundary()
     except (LookupError, ValueError):
         return None
-    return found.encode("utf-8", "surrogateescape") if found else None
+    return found.encode("utf-8", "surrogateescape") if found and len(found) <= _BOUNDARY else None
 
 
 def _charset(part: Message) -> str | None:
@@ -210,6 +268,7 @@ def _without_tags(text: str) -> str:
     """The text of a page, without what stands in its head, scripts and styles."""
     for name in ("head", "style", "script"):
         text = _without_element(text, name)
+    text = _LONG_NUMBER.sub(" ", text)  # the standard library makes an integer of it, or gives up
     first, *rest = text.replace("</p>", "\n").replace("<br", "\n<br").split("<")
     plain = html.unescape(" ".join((first, *(piece.partition(">")[2] for piece in rest))))
     return "\n".join(" ".join(line.split()) for line in plain.split("\n"))

@@ -25,9 +25,8 @@ NAME = "mbox"
 MAX_HEAD = 262_144
 MAX_TEXT = 65_536  # of a body that is looked at
 
-_DATED = re.compile(
-    rb"^From .*\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w*\s+\d{1,2}\s.*\d{1,2}:\d{2}", re.IGNORECASE
-)
+_DAY = re.compile(rb"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w*\s+\d{1,2}\s", re.IGNORECASE)
+_CLOCK = re.compile(rb"\d{1,2}:\d{2}")
 _ADDRESSED = re.compile(rb"^From (?:\S+\s*$|-\s|\S*@|\S+ at )")
 _FIELD = re.compile(rb"^(?:[\x21-\x39\x3b-\x7e]+[ \t]*:|>From )")
 _FROM = re.compile(rb"^(?:From|Sender):.*(?:\n[ \t].*)*", re.IGNORECASE | re.MULTILINE)
@@ -36,6 +35,8 @@ _AUTOMATIC = re.compile(
 )
 _FIELDS = {"with": "to", "occurred_at": "date"}
 _KEPT_ADDRESSES = 20_000
+_KEPT_NAME = 200
+_BLANK = (b"\n", b"\r\n")
 
 
 class Mail(NamedTuple):
@@ -53,9 +54,14 @@ def recognise(head: str) -> bool:
 
 def mails(file: File) -> Iterator[Mail]:
     """Each mail of the file. What stands before the first is one with a fault."""
+    file.seek(0)
     held: _Held | None = None
-    blank = True
-    for number, raw, following in _with_next(file):
+    number, blank = 1, True
+    raw = file.readline(MAX_LINE)
+    while raw:
+        if not raw.endswith(b"\n"):
+            _pass_over(file)
+        following = file.readline(MAX_LINE)
         if raw.startswith(b"From ") and _separates(raw, after_blank=blank, following=following):
             if held is not None:
                 yield held.mail()
@@ -64,34 +70,32 @@ def mails(file: File) -> Iterator[Mail]:
             held.take(raw)
         elif raw.strip():
             held = _Held(number, Rejected("this stands before the first mail"))
-        blank = not raw.strip(b"\r\n")
+        blank = raw in _BLANK or not raw.strip(b"\r\n")
+        raw, number = following, number + 1
     if held is not None:
         yield held.mail()
 
 
-def _separates(raw: bytes, *, after_blank: bool, following: bytes | None) -> bool:
+def _pass_over(file: File) -> None:
+    """The rest of a line."""
+    while (rest := file.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+        pass
+
+
+def _separates(raw: bytes, *, after_blank: bool, following: bytes) -> bool:
     """Whether a line that begins with `From ` begins a mail; in a body it should be quoted, and is not always."""
     raw = raw[:300]
-    dated = bool(_DATED.match(raw))
-    if following is None or not following.strip(b"\r\n"):
-        return dated and after_blank
-    head_follows = bool(_FIELD.match(following))
-    return head_follows and (dated or (after_blank and bool(_ADDRESSED.match(raw))))
+    if not following.strip(b"\r\n"):
+        return after_blank and _is_dated(raw)
+    if not _FIELD.match(following[:1_000]):
+        return False
+    return (after_blank and bool(_ADDRESSED.match(raw))) or _is_dated(raw)
 
 
-def _with_next(file: File) -> Iterator[tuple[int, bytes, bytes | None]]:
-    """Number and beginning of each line, and the line after it."""
-    file.seek(0)
-    number, before = 0, None
-    while raw := file.readline(MAX_LINE):
-        rest = raw
-        while not rest.endswith(b"\n") and (rest := file.readline(MAX_LINE)):
-            pass
-        if before is not None:
-            yield number, before, raw
-        number, before = number + 1, raw
-    if before is not None:
-        yield number, before, None
+def _is_dated(raw: bytes) -> bool:
+    """Whether it says a day of a month, and after that a time."""
+    day = _DAY.search(raw, 5)
+    return bool(day and _CLOCK.search(raw, day.end()))
 
 
 class _Held:
@@ -141,7 +145,7 @@ def owners(file: File) -> list[OwnerCandidate]:
             if address in rows or len(rows) < _KEPT_ADDRESSES:
                 rows[address] += 1
                 if name:
-                    names.setdefault(address, name)
+                    names.setdefault(address, name[:_KEPT_NAME])
     return [OwnerCandidate("email", address, names.get(address), n) for address, n in rows.most_common(10)]
 
 
@@ -179,10 +183,12 @@ def _tell(mail: Mail, reading: Reading, seen: Seen) -> None:
 
 def _outcome(head: Head, body: bytes, reading: Reading, seen: Seen) -> TouchpointRow:
     _pass_automatic(head)
+    head.check_people("from", "sender")
     sender = _sender(head)
     if sender is None:
         raise Invalid("no address of a sender", field="from")
     at = head.date()
+    head.check_people("to", "cc", "bcc")
     recipients = _recipients(head)
     if not recipients and is_us(sender[0], reading) and _names_somebody(head):
         raise Invalid("no address of a recipient", field="to")

@@ -13,6 +13,7 @@ from infra.imports.formats.texts import clean
 _WITH_NAME = re.compile(r"(?P<name>[^<>]*)<(?P<way>[^<>]+)>")
 _PLATFORM_HANDLE = re.compile(r"(?P<platform>[a-z0-9][a-z0-9_.-]{0,39}):(?!//)(?P<handle>\S+)", re.I)
 _PHONE = re.compile(r"\+?[\d\s().\-/]{6,30}(?:(?:ext|x)\.?\s*\d+)?", re.I)
+_LONGEST = 1_500  # characters of what can be an address or a number
 _SITES = {host: platform for platform, hosts in identities.HOSTS.items() for host in hosts} | {
     "twitter.com": "x",
     "x.com": "x",
@@ -22,6 +23,8 @@ _SITES = {host: platform for platform, hosts in identities.HOSTS.items() for hos
 def identity(way: str) -> IdentityGiven | None:
     """What is written as an e-mail address, a phone number, `platform:handle` or the address of a profile."""
     way = way.strip()
+    if len(way) > _LONGEST:
+        return None
     if way.lower().startswith(("http://", "https://", "www.")):
         return IdentityGiven(_site(way), way)
     if found := _PLATFORM_HANDLE.fullmatch(way):
@@ -46,7 +49,8 @@ def _site(address: str) -> str:
 
 def told(text: str) -> tuple[str | None, IdentityGiven | None]:
     """The name and the identity in `Ana`, `ana@example.com` or `Ana <ana@example.com>`."""
-    if found := _WITH_NAME.fullmatch(text.strip()):
+    text = text.strip()
+    if found := _WITH_NAME.fullmatch(text) if len(text) <= 2 * _LONGEST else None:
         return clean(found["name"]).strip("\"'") or None, identity(found["way"])
     known = identity(text)
     return (None, known) if known else (clean(text) or None, None)

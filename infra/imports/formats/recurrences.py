@@ -2,52 +2,143 @@
 
 The bounds are whole months, so that a file read again a little later has the same rows.
 
-Rules that could keep a reader busy for ever are refused before they are followed.
+Rules that could keep a reader busy for ever are refused before they are followed; and what all series of one file take
+together is counted, by what they say alone, so that the same file has the same rows each time it is read.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import recurring_ical_events  # type: ignore[import-untyped]
 from icalendar import Calendar, Event
 
 from domain.errors import Invalid
+from infra.imports.formats import rules
 
 # What the libraries raise for what is no calendar; they have no one word for it.
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
 MOST = 5_000
 MOST_RULES = 3
+MOST_OF_FILE = 100_000
 BACK = 10
 AHEAD = 1
-_FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
-_OF_MONTHS = ("BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS", "BYEASTER")
-_DAYS_OF = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+LONGEST = timedelta(days=366)
+# What one file may cost: about ten seconds. A day that a rule is held against costs one, a step of days more.
+_COST_OF_FILE = 30_000_000
+_COST_OF_STEP = {"DAILY": 5, "WEEKLY": 14, "MONTHLY": 31, "YEARLY": 366}
+_COST_OF_DATE = 100  # one that is listed (RDATE, EXDATE)
+
+
+class Allowance:
+    """What is left of what the series of one file may take, all together."""
+
+    def __init__(self, *, occurrences: int = MOST_OF_FILE, cost: int = _COST_OF_FILE) -> None:
+        self._occurrences = occurrences
+        self._cost = cost
+
+    def take(self, *, occurrences: int = 0, cost: int = 0) -> None:
+        """Raises Invalid where less is left than that; it is used up nevertheless."""
+        self._occurrences -= occurrences
+        self._cost -= cost
+        self.check()
+
+    def check(self) -> None:
+        """Raises Invalid where nothing is left."""
+        if self._occurrences < 0:
+            raise Invalid(
+                f"the series of this file have together more than {MOST_OF_FILE:,} occurrences",
+                field="RRULE",
+            )
+        if self._cost < 0:
+            raise Invalid("the series of this file take more work than one file may: bring it in parts", field="RRULE")
 
 
 def is_series(event: Event) -> bool:
     return "RRULE" in event or "RDATE" in event
 
 
-def occurrences(calendar: Calendar, event: Event, *, now: datetime) -> list[Event]:
+def occurrences(calendar: Calendar, event: Event, allowance: Allowance, *, now: datetime) -> list[Event]:
     """The occurrences within the window, in order, each once. Raises Invalid for a series without measure."""
-    rules = list(_several(event.get("RRULE")))
-    if len(rules) > MOST_RULES:
-        raise Invalid(f"this series has more than {MOST_RULES} rules", field="RRULE")
-    for rule in rules:
-        _check_rule(rule)
-    if "EXRULE" in event:
-        raise Invalid("this series has a rule of exceptions (EXRULE), which is not read", field="EXRULE")
-    found: dict[tuple[str, str], Event] = {}
     month = datetime(now.year, now.month, 1, tzinfo=UTC)
-    for year in range(month.year - BACK, month.year + AHEAD):
-        begin, end = month.replace(year=year), month.replace(year=year + 1)
-        for one in recurring_ical_events.of(calendar).between(begin, end):
+    since, until = month.replace(year=month.year - BACK), month.replace(year=month.year + AHEAD)
+    allowance.check()
+    _check_measure(event)
+    followed = [rules.told(rule) for rule in _several(event.get("RRULE"))]
+    if "RDATE" not in event and not any(_reaches(event, rule, since, until) for rule in followed):
+        return []
+    for rule, parts in zip(_several(event.get("RRULE")), followed, strict=True):
+        _take_cost(allowance, rule, parts, _of(event, "DTSTART"), until)
+    allowance.take(cost=_COST_OF_DATE * sum(_dates(event, name) for name in ("RDATE", "EXDATE")))
+    found: dict[tuple[str, str], Event] = {}
+    series = recurring_ical_events.of(calendar)
+    for year in range(since.year, until.year):
+        for one in series.between(month.replace(year=year), month.replace(year=year + 1)):
             found.setdefault((_written(one, "DTSTART"), _written(one, "RECURRENCE-ID")), one)
         if len(found) > MOST:
+            allowance.take(occurrences=len(found))
             raise Invalid(f"this series has more than {MOST:,} occurrences in {BACK + AHEAD} years", field="RRULE")
+    allowance.take(occurrences=len(found))
     return list(found.values())
+
+
+def _check_measure(event: Event) -> None:
+    """Raises Invalid for more rules, dates or time than a series can have."""
+    several = list(_several(event.get("RRULE")))
+    if len(several) > MOST_RULES:
+        raise Invalid(f"this series has more than {MOST_RULES} rules", field="RRULE")
+    for rule in several:
+        rules.check(rules.told(rule))
+    if "EXRULE" in event:
+        raise Invalid("this series has a rule of exceptions (EXRULE), which is not read", field="EXRULE")
+    if _dates(event, "RDATE") > MOST:
+        raise Invalid(f"this series has more than {MOST:,} dates", field="RDATE")
+    begins: Any = _of(event, "DTSTART")
+    if "DTEND" in event and isinstance(_of(event, "DTEND"), type(begins)):
+        lasts = _of(event, "DTEND").replace(tzinfo=None) - begins.replace(tzinfo=None) if _is_time(begins) else None
+    else:
+        lasts = _of(event, "DURATION") if "DURATION" in event else None
+    if isinstance(lasts, timedelta) and lasts > LONGEST:
+        raise Invalid("an occurrence of this series lasts longer than a year", field="RRULE")
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, datetime)
+
+
+def _dates(event: Event, name: str) -> int:
+    return sum(len(listed.dts) for listed in _several(event.get(name)))
+
+
+def _reaches(event: Event, parts: rules.Told, since: datetime, until: datetime) -> bool:
+    """Whether a rule begins before the window ends, and ends after it begins; give or take a day, for the zones."""
+    ends: Any = next(iter(parts.get("UNTIL", [])), None)
+    begins = _day(_of(event, "DTSTART"))
+    return begins <= until.date() + timedelta(1) and (ends is None or _day(ends) >= since.date() - LONGEST)
+
+
+def _day(at: date) -> date:
+    return at.date() if isinstance(at, datetime) else at
+
+
+def _take_cost(allowance: Allowance, rule: object, parts: rules.Told, begins: date, until: datetime) -> None:
+    """What it costs to follow a rule to the end of the window, and to the day it meets after that. Raises Invalid."""
+    frequency, interval = rules.frequency_of(parts), rules.interval_of(parts)
+    a_step = _COST_OF_STEP[frequency] * rules.times_a_day(parts)
+    apart = rules.meets_a_day(rule, begins)
+    if apart is None:
+        allowance.take(cost=a_step * rules.LOOKED_AHEAD // (rules.FREQUENCIES[frequency] * interval))
+        raise Invalid("this series meets no day in the first years of its rule", field="RRULE")
+    steps = (until.date() - _day(begins)).days // (rules.FREQUENCIES[frequency] * interval) + 1
+    if "COUNT" in parts:
+        steps = min(steps, rules.number(parts["COUNT"]) * apart)
+    allowance.take(cost=a_step * (max(steps, 0) + 2 * apart))
+
+
+def _of(event: Event, name: str) -> Any:
+    found: Any = event.get(name)
+    return found.dt
 
 
 def _written(event: Event, name: str) -> str:
@@ -55,43 +146,6 @@ def _written(event: Event, name: str) -> str:
     return "" if value is None else str(value.dt)
 
 
-def _several(value: object) -> Iterator[object]:
+def _several(value: Any) -> Iterator[Any]:
     if value is not None:
         yield from value if isinstance(value, list) else (value,)
-
-
-def _check_rule(rule: object) -> None:
-    """Raises Invalid for what is no rule, for one by the hour, and for one that may never meet a day."""
-    if not isinstance(rule, dict):
-        raise Invalid("this is no rule of a series", field="RRULE")
-    parts = {str(name).upper(): list(values) for name, values in rule.items()}
-    frequency = str(next(iter(parts.get("FREQ", [])), "")).upper()
-    if frequency not in _FREQUENCIES:
-        raise Invalid("a series repeats by the day, week, month or year, not oftener", field="RRULE")
-    interval = _number(parts.get("INTERVAL", [1]))
-    if not 1 <= interval <= 1_000 or _number(parts.get("COUNT", [1])) < 1:
-        raise Invalid("the interval or the count of this series is none", field="RRULE")
-    times = 1
-    for name in ("BYHOUR", "BYMINUTE", "BYSECOND"):
-        times *= max(1, len(parts.get(name, [])))
-    if times > 24:
-        raise Invalid("this series repeats more than 24 times a day", field="RRULE")
-    _check_days(parts, frequency, interval)
-
-
-def _check_days(parts: dict[str, list[object]], frequency: str, interval: int) -> None:
-    if frequency in ("DAILY", "WEEKLY") and any(name in parts for name in _OF_MONTHS):
-        raise Invalid("a series by the day or week names no days of months or years", field="RRULE")
-    if frequency == "DAILY" and interval > 1 and ("BYDAY" in parts or "BYMONTH" in parts):
-        raise Invalid("a series every few days names no days of the week nor months", field="RRULE")
-    months = [_number([month]) for month in parts.get("BYMONTH", range(1, 13))]
-    days = [abs(_number([day])) for day in parts.get("BYMONTHDAY", [1])]
-    if not any(1 <= month <= 12 and 1 <= day <= _DAYS_OF[month - 1] for month in months for day in days):
-        raise Invalid("this series names days that no month has", field="RRULE")
-
-
-def _number(values: Sequence[object]) -> int:
-    try:
-        return int(str(values[0]))
-    except (ValueError, IndexError):
-        raise Invalid("this is no rule of a series", field="RRULE") from None

@@ -49,21 +49,31 @@ class Seen:
         """Note which texts went to `MANY` people or more within a day, and when, of those told so far."""
         within = int(WITHIN.total_seconds())
         latest: dict[bytes, int] = {}
-        current = None
+        current, since, until = None, 0, -1
         for digest, at, who in self._database.execute(_SQL.told, (MANY,)):
             if digest != current:
-                current, latest = digest, {}
+                self._mark(current, since, until)
+                current, latest, until = digest, {}, -1
             latest.pop(who, None)
             latest[who] = at
             if len(latest) > MANY:
                 del latest[next(iter(latest))]
             if len(latest) == MANY and at - next(iter(latest.values())) <= within:
-                self._database.execute(_SQL.mark, (digest, at - within, at))
+                if until < at - within:
+                    self._mark(current, since, until)
+                    since = at - within
+                until = at
+        self._mark(current, since, until)
         self._database.execute(_SQL.index_bulk)
+
+    def _mark(self, digest: bytes | None, since: int, until: int) -> None:
+        if digest is not None and until >= since:
+            self._database.execute(_SQL.mark, (digest, since, until))
 
     def is_bulk(self, digest: bytes | None, at: datetime) -> bool:
         second = int(at.timestamp())
-        return digest is not None and bool(self._database.execute(_SQL.is_bulk, (digest, second, second)).fetchone())
+        found = self._database.execute(_SQL.bulk_until, (digest, second)).fetchone() if digest is not None else None
+        return found is not None and bool(found[0] >= second)
 
     def offer(self, key: tuple[str, ...], rank: str, line: int) -> None:
         """A version of a thing, by the line it stands in."""
@@ -75,9 +85,9 @@ class Seen:
         return found
 
     def keep_part(self, whole: tuple[str, ...], key: tuple[str, ...], line: int, text: str) -> None:
-        """A thing that is a part of another."""
-        self._database.execute(_SQL.keep_part, (_key(whole), _key(key), line, text))
+        """A thing that is a part of another, where the version in this line is the best of those offered so far."""
+        self._database.execute(_SQL.keep_part, (_key(whole), text, _key(key), line))
 
-    def parts(self, whole: tuple[str, ...]) -> list[str]:
-        """The best versions of its parts."""
-        return [text for (text,) in self._database.execute(_SQL.parts, (_key(whole),))]
+    def parts(self, whole: tuple[str, ...], *, most: int) -> list[str]:
+        """The best versions of its parts, in the order of their lines."""
+        return [text for (text,) in self._database.execute(_SQL.parts, (_key(whole), most))]

@@ -5,8 +5,8 @@ CREATE TABLE times_seen (key BLOB PRIMARY KEY, times INTEGER NOT NULL) WITHOUT R
 CREATE TABLE told (digest BLOB NOT NULL, at INTEGER NOT NULL, who BLOB NOT NULL);
 CREATE TABLE bulk (digest BLOB NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL);
 CREATE TABLE version (key BLOB PRIMARY KEY, rank TEXT NOT NULL, line INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE part (whole BLOB NOT NULL, key BLOB NOT NULL, line INTEGER NOT NULL, text TEXT NOT NULL);
-CREATE INDEX part_by_whole ON part (whole, line);
+CREATE TABLE part (whole BLOB, key BLOB, line INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (whole, key))
+WITHOUT ROWID;
 
 -- name: see
 INSERT INTO times_seen VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET times = times + 1 RETURNING times;
@@ -21,13 +21,15 @@ WHERE digest IN (SELECT digest FROM told GROUP BY digest HAVING count(DISTINCT w
 ORDER BY digest, at;
 
 -- name: mark
+-- The times of one text never overlap.
 INSERT INTO bulk VALUES (?, ?, ?);
 
 -- name: index_bulk
 CREATE INDEX bulk_by_digest ON bulk (digest, since);
 
--- name: is_bulk
-SELECT 1 FROM bulk WHERE digest = ? AND since <= ? AND until >= ? LIMIT 1;
+-- name: bulk_until
+-- Until when a text was bulk, by the last time it began to be before.
+SELECT until FROM bulk WHERE digest = ? AND since <= ? ORDER BY since DESC LIMIT 1;
 
 -- name: offer_version
 -- The best of several versions of a thing: the highest rank, of equals the first.
@@ -38,8 +40,9 @@ ON CONFLICT (key) DO UPDATE SET rank = excluded.rank, line = excluded.line WHERE
 SELECT rank, line FROM version WHERE key = ?;
 
 -- name: keep_part
-INSERT INTO part VALUES (?, ?, ?, ?);
+-- The first of the best versions of a part, as it was offered.
+INSERT INTO part SELECT ?, key, line, ? FROM version WHERE key = ? AND line = ?
+ON CONFLICT (whole, key) DO UPDATE SET line = excluded.line, text = excluded.text;
 
 -- name: parts
-SELECT part.text FROM part JOIN version ON version.key = part.key AND version.line = part.line
-WHERE part.whole = ? ORDER BY part.line LIMIT 1000;
+SELECT text FROM part WHERE whole = ? ORDER BY line LIMIT ?;

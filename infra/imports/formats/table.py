@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -35,6 +36,9 @@ LAYOUT = layout(
     act="act", about="about", depth="depth", audience="audience", topics="topics|themen|sujets|temas|temi|onderwerpen",
     id="id|source id|nummer|kennung|identifiant|identificador|identificativo",
 )  # fmt: skip
+_MOST_PEOPLE = 1_000
+_MENDED = 40_000  # characters; a note that is longer is too long, mended or not
+_TOPICS = 20
 _COLUMNS = {"occurred_at": "when", "channel": "where", "with": "who", "source_id": "id"}
 
 _KINDS = {
@@ -72,7 +76,10 @@ def read(file: File, reading: Reading) -> Iterator[Row]:
 
     with Seen() as seen:
         for record in table:
-            made = record.fault or proposals.outcome(
+            if record.fault is not None:
+                yield Row(record.line, record.fault)
+                continue
+            made = proposals.outcome(
                 lambda: _outcome(record.cells, reading, zone, proved, seen),  # noqa: B023
                 column=column,
             )
@@ -97,13 +104,22 @@ def _facts(cells: Mapping[str, str]) -> dict[str, Any]:
         "kind": kind,
         "channel": _channel(cells.get("where", ""), kind),
         "direction": _direction(cells.get("direction", ""), kind),
-        "note": mended(cells.get("note", "")),
+        "note": _note(cells.get("note", "")),
         "act": cells.get("act", "").casefold(),
         "about": cells.get("about", "").casefold(),
-        "topics": [clean(topic) for topic in re.split(r"[;|\n]", cells.get("topics", "")) if topic.strip()],
+        "topics": [clean(topic) for topic in islice(_divided(cells.get("topics", "")), _TOPICS + 1)],
         **{name: _number(cells.get(name, ""), name) for name in ("minutes", "depth", "audience")},
     }
     return {name: value for name, value in told.items() if value not in ("", None, [])}
+
+
+def _note(written: str) -> str:
+    return mended(written) if len(written) <= _MENDED else written
+
+
+def _divided(cell: str) -> Iterator[str]:
+    """What stands between the `;`, `|` and new lines of a cell."""
+    return (one for one in re.split(r"[;|\n]", cell) if one.strip())
 
 
 def _kind(written: str) -> str:
@@ -143,7 +159,9 @@ def _number(written: str, field: str) -> int | None:
 
 def _people(cells: Mapping[str, str]) -> list[Person]:
     """Who it was with: several in `who` divided by `;`, `|` or a new line; or one, with what other columns say."""
-    several = [told(one) for one in re.split(r"[;|\n]", cells.get("who", "")) if one.strip()]
+    several = [told(one) for one in islice(_divided(cells.get("who", "")), _MOST_PEOPLE + 1)]
+    if len(several) > _MOST_PEOPLE:
+        raise Invalid(f"a row names at most {_MOST_PEOPLE:,} people", field="with")
     ways = [way for column in ("email", "phone", "profile") if (way := _way(cells, column))]
     if len(several) > 1:
         if ways:

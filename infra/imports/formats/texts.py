@@ -2,17 +2,19 @@
 
 import re
 from hashlib import sha256
-from unicodedata import category, combining, normalize
+from unicodedata import category
 
 from ftfy import TextFixerConfig, fix_encoding
 
-from domain.bulk import GREETING
+from domain.bulk import without_greeting
+from domain.letters import composed, without_accents
 
 # Of what ftfy can mend, only what has one reading: whole texts that are UTF-8 read as another encoding.
 _CERTAIN = TextFixerConfig(
     restore_byte_a0=False, replace_lossy_sequences=False, decode_inconsistent_utf8=False, fix_c1_controls=False
 )
 _SHOWN = 160
+_FOLDED = 1_000  # of a text whose words are compared with known ones
 _DIGESTED = 65_536
 _FEW = 40
 
@@ -25,7 +27,7 @@ def mended(text: str) -> str:
 def clean(text: str) -> str:
     """A name or another short text: mended, composed, without control characters, spaces collapsed."""
     if not text.isascii():
-        text = normalize("NFC", mended(text))
+        text = composed(mended(text))
     if not text.isprintable():
         text = "".join(" " if character.isspace() else character for character in text if _shows(character))
     return " ".join(text.split())
@@ -37,9 +39,9 @@ def _shows(character: str) -> bool:
 
 
 def folded(text: str) -> str:
-    """For comparing words: lower-case, without accents, `_` and `-` as spaces."""
-    plain = "".join(letter for letter in normalize("NFKD", text.casefold()) if not combining(letter))
-    return " ".join(re.sub(r"[\s_\-]+", " ", clean(plain)).split())
+    """For comparing words: lower-case, without accents, `_` and `-` as spaces; of a long text its beginning."""
+    plain = without_accents(text[:_FOLDED].casefold())
+    return " ".join(clean(plain).replace("_", " ").replace("-", " ").split())
 
 
 def slug(name: str) -> str:
@@ -49,7 +51,7 @@ def slug(name: str) -> str:
 
 def shown(*parts: str | None) -> str:
     """What a row is known by, for people; never the text of a message."""
-    text = ", ".join(clean(part) for part in parts if part)
+    text = ", ".join(clean(part[: 4 * _SHOWN]) for part in parts if part)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
@@ -64,5 +66,5 @@ def digest(text: str) -> bytes | None:
 
     A few words (`happy birthday!`) are equal without being a mailing.
     """
-    words = " ".join(GREETING.sub("", text.strip()[:_DIGESTED].casefold()).split())
+    words = " ".join(without_greeting(text.strip()[:_DIGESTED].casefold()).split())
     return sha256(words.encode(errors="surrogatepass")).digest()[:16] if len(words) >= _FEW else None
