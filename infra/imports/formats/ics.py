@@ -131,17 +131,18 @@ class _Series:
     def __init__(self, seen: Seen) -> None:
         self.seen = seen
         self.allowance = Allowance()
-        self._read: tuple[str, Zones, _Changes] | None = None
+        self._read: tuple[str, Zones, _Changes | None] | None = None
 
     def changes(self, entry: Entry) -> _Changes:
         """The parts of the series with this entry's id, read in its zones. Raises Invalid for too many."""
         if self._read is None or self._read[0] != entry.uid or self._read[1] is not entry.zones:
             texts = self.seen.parts((entry.uid,), most=MOST_PARTS + 1)
             self.allowance.take(cost=_COST_OF_PART * len(texts))
-            if len(texts) > MOST_PARTS:
-                raise Invalid(f"more than {MOST_PARTS:,} occurrences of this series are changed by themselves")
-            self._read = entry.uid, entry.zones, _changes(_events(_calendar(entry, texts)))
-        return self._read[2]
+            few = len(texts) <= MOST_PARTS
+            self._read = entry.uid, entry.zones, _changes(_events(_calendar(entry, texts))) if few else None
+        if (changes := self._read[2]) is None:
+            raise Invalid(f"more than {MOST_PARTS:,} occurrences of this series are changed by themselves")
+        return changes
 
 
 def _changes(parts: Sequence[Event]) -> _Changes:
