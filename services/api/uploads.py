@@ -55,5 +55,5 @@ class Upload:
 def _boundary(media_type: str) -> str:
     """Raises Invalid for a media type longer than any: browsers write 60 characters or so."""
     if len(media_type) > LONGEST_TYPE:
-        raise Invalid(f"a media type has at most {LONGEST_TYPE} characters", field="Content-Type")
+        raise Invalid(f"a media type has at most {LONGEST_TYPE} characters", field="file")
     return str(parse_options_header(media_type)[1].get("boundary", ""))
