@@ -19,12 +19,14 @@ from domain.errors import Busy, Invalid
 from domain.imports import OwnerCandidate, Reading, Row
 from infra.imports.reader_messages import Answer, Owners, Recognised, Rows, Task
 from infra.imports.readers import Reader, ReaderFailed, Readers, limits, limits_to_recognise
+from infra.imports.sandbox import Limits
 from infra.turns import Turns
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 MOST_OPEN = 8
 SLICE = 2.0  # seconds of a turn, before another business has its own
 IDLE = 120.0
+UNPACKED = 10
 LONGEST_WAIT = 60.0
 
 log = structlog.get_logger()
@@ -40,6 +42,11 @@ class Source(Struct, frozen=True):
     format: str
     size: int
     fetch: Fetch
+
+    @property
+    def limits(self) -> Limits:
+        """An archive of text holds about so many times what it measures."""
+        return limits(self.size * UNPACKED if self.format == "archive" else self.size)
 
 
 class _Open(Struct):
@@ -122,7 +129,7 @@ class OpenFiles:
         found = await self._opened(source)
         if found.owners is None:
             if found.reader is None:
-                await self._begin(found, Task("owners", limits(source.size), source.format))
+                await self._begin(found, Task("owners", source.limits, source.format))
             answer = await self._answer(source.import_id, found)
             if answer is None:
                 return None
@@ -142,7 +149,7 @@ class OpenFiles:
         if found.reader is None or found.through != after:
             found.stop_reading()
             found.told_after = after
-            await self._begin(found, Task("read", limits(source.size), source.format, reading, after))
+            await self._begin(found, Task("read", source.limits, source.format, reading, after))
         answer = await self._answer(source.import_id, found)
         if answer is None:
             return None
