@@ -25,7 +25,7 @@ from infra.turns import Turns
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 MOST_OPEN = 8
 SLICE = 2.0  # seconds of a turn, before another business has its own
-IDLE = 120.0
+IDLE = 30.0  # seconds
 UNPACKED = 10
 LONGEST_WAIT = 60.0
 

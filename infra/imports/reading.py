@@ -39,6 +39,7 @@ from infra.imports.people import Someone
 from infra.tenants import Tenant
 
 FIRST_ROWS = 10
+MOST_ROWS = 1_000_000
 
 
 class Gathered(Struct, frozen=True):
@@ -51,7 +52,9 @@ class Gathered(Struct, frozen=True):
 
 
 async def gather(context: Context, tenant: Tenant, found: Import) -> Gathered | None:
-    """What a step of the dry run takes; None while the file's reader is not done."""
+    """What a step of the dry run takes; None while the file's reader is not done. Raises Refused for too many rows."""
+    if found.through_row >= MOST_ROWS:
+        raise Refused(f"this file has more than {MOST_ROWS:,} rows: divide it, and bring the parts")
     source = source_of(context, tenant, found)
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         own = await own_identities(connection, tenant)
@@ -93,6 +96,7 @@ async def read_on(job: Job, gathered: Gathered) -> None:
         await hold(job)
         await count_again(job)
         await tell(job, Told(owners=list(gathered.owners)))
+        job.context.files.close(job.found.import_id)
         await enter_state(job, "needs_owner", due_in=UNSTARTED)
         return
     off = await not_held(job, (row for _, row in rows))

@@ -9,14 +9,14 @@ import pytest
 
 from infra import tenants
 from infra.context import open_context
-from tests.hostile_files import FILES, semicolons
+from tests.hostile_files import FILES, ROWS, semicolons
 from tests.infra.imports.bringing import meetings
 from tests.journeys.bystander import Bystander
 from tests.journeys.processes import Up, started, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("alone")]
 
-SIZE = 4_000_000
+SIZE, SIZE_OF_ROWS = 12_000_000, 300_000
 OVER = {"failed", "ready", "needs_owner", "done"}
 
 
@@ -61,8 +61,9 @@ async def test_while_one_business_brings_hostile_files_another_writes_reads_and_
         bystander = Bystander(up.address, bakery)
 
         async def bring_all() -> list[str]:
-            makers = [*FILES.values(), *[semicolons] * 20]
-            return [await bringer.bring(make(SIZE)) for make in makers]
+            contents = [make(SIZE_OF_ROWS if name in ROWS else SIZE) for name, make in FILES.items()]
+            contents += [semicolons(SIZE)] * 20
+            return [await bringer.bring(content) for content in contents]
 
         bringing = asyncio.create_task(bring_all())
         while not bringing.done():

@@ -10,7 +10,7 @@ import pytest
 from domain.errors import Refused
 from domain.imports import StartImport
 from infra.context import Context
-from infra.imports import desk, files, open_files, readers, whole, work
+from infra.imports import desk, files, open_files, readers, reading, whole, work
 from infra.imports.open_files import MOST_OPEN
 from tests.infra import quiet
 from tests.infra.imports.bringing import OWNER, dried, meetings, outcomes, undone
@@ -176,3 +176,29 @@ async def test_a_few_files_are_open_at_once_and_the_others_have_their_time(conte
     while await work.advance(context):
         assert len(context.files.open) <= MOST_OPEN
     assert [await state_of(*one) for one in brought] == ["ready"] * len(brought)
+
+
+async def test_no_file_stays_open_that_waits_for_somebody_to_say_who_is_us(context: Context, shop: Shop, rival: Shop):
+    mailbox = (
+        b"From a Mon Mar  3 10:00:00 2025\nFrom: a@b.example\nTo: c@d.example\nDate: Mon, 3 Mar 2025 10:00:00 +0000\n\n"
+    )
+    asking = [await waiting(shop, mailbox) for _ in range(MOST_OPEN + 1)]
+    own = await waiting(rival, meetings(30))
+    while await work.advance(context):
+        pass
+    assert [await state_of(shop, import_id) for import_id in asking] == ["needs_owner"] * len(asking)
+    assert await state_of(rival, own) == "ready"
+    assert context.files.open == []
+
+
+async def test_a_file_of_too_many_rows_is_refused_in_a_sentence(
+    context: Context, shop: Shop, rival: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(reading, "MOST_ROWS", 1_000)
+    import_id = await waiting(shop, meetings(1_001))
+    found = await whole.follow(context, shop.tenant, import_id)
+    assert (found.state, found.error) == (
+        "failed",
+        "this file has more than 1,000 rows: divide it, and bring the parts",
+    )
+    assert (await dried(rival, meetings(999))).state == "ready"
