@@ -7,7 +7,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from services.api.problems import JSON_PROBLEM, Problem, counted, type_uri
 
 LONGEST_HEADER = 8_000
-LONGEST_ADDRESS = 8_000
+LONGEST_ADDRESS = 32_000  # 2,000 characters of a cursor may be twelve bytes each
 
 
 def limited(app: ASGIApp) -> ASGIApp:
@@ -25,7 +25,7 @@ def limited(app: ASGIApp) -> ASGIApp:
 
 def _too_long(scope: Scope) -> Problem | None:
     if len(scope["path"]) + len(scope["query_string"]) > LONGEST_ADDRESS:
-        detail = f"the path and its parameters take at most {LONGEST_ADDRESS:,} characters together"
+        detail = f"the path and its parameters take at most {LONGEST_ADDRESS:,} bytes together"
         return Problem(type_uri("address-too-long"), "Address too long", 414, detail)
     for name, value in scope["headers"]:
         if len(name) + len(value) > LONGEST_HEADER:

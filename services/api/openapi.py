@@ -63,7 +63,9 @@ PROBLEMS: dict[int, tuple[str, str]] = {
         "TooLarge",
         "More than 1 MB in all, 64 kB for one touchpoint, too many values for the size, or too large a file.",
     ),
+    414: ("AddressTooLong", "The path and its parameters take more than 32,000 bytes."),
     415: ("UnsupportedMediaType", "The body is of a form this does not read."),
+    431: ("HeaderTooLong", "A header takes more than 8,000 characters; `field` names it."),
     503: ("Unavailable", "The database is away, or a view does not reach `after` in time. Send the same again."),
 }
 
@@ -259,7 +261,7 @@ NAMING_PEOPLE = (MakeReferral, MakeIntroduction, NoteTie, TellApart)
 
 
 def _statuses(one: Described) -> Iterator[int]:
-    yield from (400, 401, 403)
+    yield from (400, 401, 403, 414, 431)
     if "{" in one.path or one.takes in NAMING_PEOPLE or "root" in parameters_of(one.handler):
         yield 404
     if one.operation.request_body is not None:
