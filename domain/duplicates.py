@@ -15,6 +15,7 @@ from rapidfuzz import fuzz
 from domain import privacy
 from domain.letters import without_accents
 
+MOST_WORDS = 12  # of a name that are put together in pairs: no person has more
 LARGEST = 150  # people with one key in common; a key that more have tells nothing
 LEAST = 0.5  # of the score of a pair that is suggested
 LOCAL_PART = 5  # letters before an @ that say something by themselves
@@ -144,7 +145,7 @@ def _pairs(people: Iterable[_Traits]) -> set[tuple[UUID, UUID]]:
 def _keys(one: _Traits) -> Iterator[tuple[str, ...]]:
     for words in (*one.names, *one.read):
         yield ("name", *words)
-        yield from (("word", word, other[0]) for word, other in permutations(words, 2) if len(word) > 1)
+        yield from (("word", word, other[0]) for word, other in permutations(words[:MOST_WORDS], 2) if len(word) > 1)
         yield from (("company", domain, word) for domain in one.domains for word in words if len(word) > 1)
     for hint in one.known.hints:
         yield from (("hint", *folded(hint), word) for words in one.names for word in words if len(word) > 1)
