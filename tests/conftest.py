@@ -20,7 +20,7 @@ from docker.errors import DockerException
 from infra import embedded, migrate
 from infra.data_folder import DataFolder
 
-pytest_plugins = ["tests.road", "tests.timing"]
+pytest_plugins = ["tests.order", "tests.road", "tests.timing"]
 
 MEMORY = Path("/dev/shm")  # noqa: S108
 GIVEN = ("RAPPORT_TEST_DATABASE_URL", "RAPPORT_TEST_REDIS_URL")
