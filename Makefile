@@ -56,7 +56,7 @@ demo: .venv/.installed
 	@exec $(BIN)/rapport demo
 
 test: .venv/.installed
-	$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 soak: .venv/.installed
 	$(BIN)/python -m pytest -m soak -n 0 --timeout 3600 -s $(ARGS) tests/soak

@@ -3,8 +3,6 @@
 import re
 from urllib.parse import parse_qs, urlsplit
 
-import phonenumbers
-
 from domain.errors import Invalid
 from domain.letters import composed
 
@@ -60,6 +58,8 @@ def email(address: str) -> str:
 
 def phone(number: str, *, country: str) -> str:
     """A phone number in E.164; behind one switchboard an extension tells people apart: `+15035550100;ext=12`."""
+    import phonenumbers  # large, and most commands read no number
+
     try:
         parsed = phonenumbers.parse(number, country)
     except phonenumbers.NumberParseException as error:

@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Annotated, ClassVar, Literal, get_args
 from zoneinfo import ZoneInfo
 
-import holidays
 from msgspec import Meta, Struct, field
 
 from domain.errors import Invalid
@@ -173,6 +172,8 @@ def day_began(now: datetime, time_zone: str) -> datetime:
 @lru_cache(maxsize=1_000)
 def _holidays(country: str, region: str | None, year: int) -> frozenset[date]:
     """The public ones, with the days given instead; none where nobody keeps a calendar of the country."""
+    import holidays  # large, and only nudges ask for them
+
     try:
         return frozenset(holidays.country_holidays(country, subdiv=region, years=year))
     except NotImplementedError:
@@ -181,4 +182,6 @@ def _holidays(country: str, region: str | None, year: int) -> frozenset[date]:
 
 @lru_cache(maxsize=300)
 def _regions(country: str) -> frozenset[str]:
+    import holidays
+
     return frozenset(holidays.list_supported_countries().get(country, ()))

@@ -1,20 +1,21 @@
 """The bell: tells the workers that there is something to do. It may be lost; the workers look by themselves too.
 
 The only module that knows arq. Nothing is ever waited for here by a request: ringing happens in the background, at most
-once in 10 ms and process.
+once in 10 ms and process. arq and redis are imported by who rings or listens: that takes longer than most commands do.
 """
 
 import asyncio
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import arq
 import structlog
-from arq.connections import RedisSettings
 from prometheus_client import Counter
-from redis.exceptions import RedisError
+
+if TYPE_CHECKING:
+    import arq
+    from arq.connections import RedisSettings
 
 QUEUE = "rapport:bell"
 TASK = "wake"
@@ -27,12 +28,21 @@ log = structlog.get_logger()
 UNRUNG = Counter("rapport_bell_failures", "Rings that did not reach Valkey. The sweep makes up for them.")
 
 
-def redis_settings(url: str) -> RedisSettings:
+def redis_settings(url: str) -> "RedisSettings":
     """Short timeouts, no retries: a dead bell must not hold up anybody."""
+    from arq.connections import RedisSettings
+
     settings = RedisSettings.from_dsn(url)
     settings.conn_timeout = 1
     settings.conn_retries = 0
     return settings
+
+
+def unreachable() -> tuple[type[Exception], ...]:
+    """What a Valkey that is away raises."""
+    from redis.exceptions import RedisError
+
+    return (RedisError, OSError, TimeoutError)
 
 
 class Bell:
@@ -41,7 +51,7 @@ class Bell:
     reaches = True
 
     def __init__(self, url: str) -> None:
-        self._settings = redis_settings(url)
+        self._url = url
         self._wanted = asyncio.Event()
         self._ringer: asyncio.Task[None] | None = None
         self._redis: arq.ArqRedis | None = None
@@ -69,7 +79,7 @@ class Bell:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await self._ring()
                 self.reaches = True
-            except (RedisError, OSError, TimeoutError) as error:
+            except unreachable() as error:
                 self.reaches = False
                 UNRUNG.inc()
                 log.warning("bell_unreachable", error=type(error).__name__)
@@ -78,9 +88,11 @@ class Bell:
             await asyncio.sleep(COALESCE_SECONDS)
 
     async def _ring(self) -> None:
+        import arq
+
         if self._redis is None:
             self._redis = await arq.create_pool(
-                self._settings, job_serializer=_dumps, job_deserializer=json.loads, default_queue_name=QUEUE
+                redis_settings(self._url), job_serializer=_dumps, job_deserializer=json.loads, default_queue_name=QUEUE
             )
         await self._redis.enqueue_job(TASK, _expires=STALE_SECONDS)
 
@@ -96,15 +108,17 @@ async def listen(url: str, wake: Callable[[], None]) -> None:
         worker = _listener(url, wake)
         try:
             await worker.async_run()
-        except (RedisError, OSError, TimeoutError) as error:
+        except unreachable() as error:
             log.warning("bell_unreachable", error=type(error).__name__)
         finally:
-            with suppress(RedisError, OSError, TimeoutError):
+            with suppress(*unreachable()):
                 await worker.close()
         await asyncio.sleep(1)
 
 
-def _listener(url: str, wake: Callable[[], None]) -> arq.Worker:
+def _listener(url: str, wake: Callable[[], None]) -> "arq.Worker":
+    import arq
+
     async def on_ring(ctx: dict[Any, Any], *_: Any, **__: Any) -> None:
         wake()
 

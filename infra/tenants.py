@@ -11,7 +11,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
-import phonenumbers
 import uuid_utils.compat as uuid_utils
 from msgspec import Struct
 
@@ -209,6 +208,8 @@ class KeyBook:
 
 
 def _country(code: str) -> str:
+    import phonenumbers  # large, and most processes never add a tenant
+
     if code.upper() not in phonenumbers.SUPPORTED_REGIONS:
         raise Invalid(f"{code} is no country code such as US or DE", field="country")
     return code.upper()

@@ -1,38 +1,39 @@
-"""The command `rapport`. Exit codes: 0 all is well, 1 something is wrong or failed, 2 it was called wrongly."""
+"""The command `rapport`. Exit codes: 0 all is well, 1 something is wrong or failed, 2 it was called wrongly.
 
-import asyncio
+Every command imports what it needs, and nothing else of ours is imported: `rapport --help` answers at once.
+"""
+
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from cyclopts import App, CycloptsError, Parameter
 
-from domain.errors import Refused
-from domain.imports import Unsure
-from infra import embedded, logs, migrate, settings
-from infra.data_folder import DataFolder, DataFolderError
-from infra.embedded import EmbeddedError
-from infra.migrate import MigrationError
-from infra.ports import PortTaken
-from infra.sealing import WrongKey
-from infra.settings import Settings, SettingsError
 from services import DISTRIBUTION
-from services.supervisor import NotStarted
 
-REFUSALS = (Refused, SettingsError, DataFolderError, EmbeddedError, MigrationError, PortTaken, NotStarted, WrongKey)
+if TYPE_CHECKING:
+    from infra.settings import Settings
+
+T = TypeVar("T")
 
 Data = Annotated[Path | None, Parameter(help="The data folder, instead of RAPPORT_DATA.")]
 Port = Annotated[int | None, Parameter(help="The API's port, instead of RAPPORT_PORT.")]
 Tenant = Annotated[UUID | None, Parameter(name="--tenant", help="The tenant's id; not needed where there is one only.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="For programs: JSON on standard output.")]
 
-app = App(name="rapport", help="The relationships of small businesses.", version=lambda: version(DISTRIBUTION))
+
+def version() -> str:
+    from importlib import metadata
+
+    return metadata.version(DISTRIBUTION)
+
+
+app = App(name="rapport", help="The relationships of small businesses.", version=version, help_format="plaintext")
 businesses = App(name="tenant", help="The businesses.")
 app.command(businesses)
 hooks = App(name="webhooks", help="For those who build against webhooks.")
@@ -48,10 +49,30 @@ def call(arguments: list[str]) -> int:
         done = app(arguments, exit_on_error=False, result_action="return_value")
     except CycloptsError:
         return 2
-    except REFUSALS as refusal:
+    except refusals() as refusal:
         print(refusal, file=sys.stderr)
         return 1
     return done if isinstance(done, int) else 0
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """What is told in a sentence. Asked for only when something was raised."""
+    from domain.errors import Refused
+    from infra.data_folder import DataFolderError
+    from infra.embedded import EmbeddedError
+    from infra.migrate import MigrationError
+    from infra.ports import PortTaken
+    from infra.sealing import WrongKey
+    from infra.settings import SettingsError
+    from services.supervisor import NotStarted
+
+    return (Refused, SettingsError, DataFolderError, EmbeddedError, MigrationError, PortTaken, NotStarted, WrongKey)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+
+    return asyncio.run(work)
 
 
 def environ(data: Path | None, port: int | None = None) -> dict[str, str]:
@@ -60,17 +81,22 @@ def environ(data: Path | None, port: int | None = None) -> dict[str, str]:
     return {**os.environ, **{name: str(value) for name, value in said.items() if value is not None}}
 
 
-def quietly(configured: Settings) -> None:
+def quietly(configured: "Settings") -> None:
     """Commands that do a worker's work log as it does, warnings only: their output is for people."""
+    from infra import logs
+
     logs.configure("warning" if configured.log_level == "info" else configured.log_level)
 
 
 @contextmanager
-def running(data: Path | None = None, port: int | None = None) -> Iterator[Settings]:
+def running(data: Path | None = None, port: int | None = None) -> Iterator["Settings"]:
     """Settings whose servers answer. Embedded servers are started where none run, migrated, and stopped after use.
 
-    Raises one of REFUSALS. Your own servers are taken as they are: `rapport migrate` and `rapport up` migrate them.
+    Raises one of `refusals`. Your own servers are taken as they are: `rapport migrate` and `rapport up` migrate them.
     """
+    from infra import embedded, settings
+    from infra.data_folder import DataFolder
+
     given = environ(data, port)
     typed = settings.typed(given)
     if typed.database_url:
@@ -88,13 +114,14 @@ def running(data: Path | None = None, port: int | None = None) -> Iterator[Setti
 @app.command
 def up(*, port: Port = None, demo: bool = True, data: Data = None) -> None:
     """Start everything, and keep it running until Ctrl-C."""
+    from infra import migrate, settings
     from services import supervisor
 
     typed = settings.typed(environ(data, port))
     with supervisor.alone(typed), running(data, port) as configured:
         if typed.database_url:
             migrate.up(configured.admin_url)
-        asyncio.run(supervisor.run(configured, own_servers=typed.database_url is not None, demo=demo))
+        run(supervisor.run(configured, own_servers=typed.database_url is not None, demo=demo))
 
 
 @app.command
@@ -110,10 +137,11 @@ def demo(
         writing.write(files)
         return
     with running(data) as configured:
+        from infra.data_folder import DataFolder
         from services.demo import showing
 
         quietly(configured)
-        asyncio.run(showing.run(configured, DataFolder(configured.data)))
+        run(showing.run(configured, DataFolder(configured.data)))
 
 
 @businesses.command(name="add")
@@ -134,7 +162,7 @@ def tenant_add(
         adding = office.add_tenant(
             configured, name=name, country=country, locality=locality, time_zone=time_zone, as_json=json
         )
-        asyncio.run(adding)
+        run(adding)
 
 
 @businesses.command(name="list")
@@ -143,7 +171,7 @@ def tenant_list(*, json: Json = False, data: Data = None) -> None:
     with running(data) as configured:
         from services import office
 
-        asyncio.run(office.show_tenants(configured, as_json=json))
+        run(office.show_tenants(configured, as_json=json))
 
 
 @businesses.command(name="suspend")
@@ -152,7 +180,7 @@ def tenant_suspend(tenant_id: UUID, /, *, data: Data = None) -> None:
     with running(data) as configured:
         from services import office
 
-        asyncio.run(office.suspend(configured, tenant_id))
+        run(office.suspend(configured, tenant_id))
 
 
 @businesses.command(name="resume")
@@ -161,7 +189,7 @@ def tenant_resume(tenant_id: UUID, /, *, data: Data = None) -> None:
     with running(data) as configured:
         from services import office
 
-        asyncio.run(office.resume(configured, tenant_id))
+        run(office.resume(configured, tenant_id))
 
 
 @app.command
@@ -170,7 +198,7 @@ def contacts(*, tenant: Tenant = None, limit: int = 20, json: Json = False, data
     with running(data) as configured:
         from services import office
 
-        asyncio.run(office.show_contacts(configured, tenant=tenant, limit=limit, as_json=json))
+        run(office.show_contacts(configured, tenant=tenant, limit=limit, as_json=json))
 
 
 @app.command
@@ -179,7 +207,7 @@ def duplicates(*, tenant: Tenant = None, limit: int = 20, json: Json = False, da
     with running(data) as configured:
         from services import office
 
-        asyncio.run(office.show_duplicates(configured, tenant=tenant, limit=limit, as_json=json))
+        run(office.show_duplicates(configured, tenant=tenant, limit=limit, as_json=json))
 
 
 @app.command
@@ -196,7 +224,7 @@ def strength(
     with running(data) as configured:
         from services import office
 
-        asyncio.run(office.explain_strength(configured, who, since=since, tenant=tenant, as_json=json))
+        run(office.explain_strength(configured, who, since=since, tenant=tenant, as_json=json))
 
 
 @app.command
@@ -205,7 +233,7 @@ def nudges(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> N
     with running(data) as configured:
         from services import office
 
-        asyncio.run(office.show_nudges(configured, tenant=tenant, as_json=json))
+        run(office.show_nudges(configured, tenant=tenant, as_json=json))
 
 
 @app.command(name="import")
@@ -218,7 +246,10 @@ def import_(
     start: Annotated[UUID | None, Parameter(help="Record a dry run, answer for people who wait, or go on.")] = None,
     undo: Annotated[UUID | None, Parameter(help="Take back all that this import recorded.")] = None,
     us: Annotated[tuple[str, ...], Parameter(negative="", help="An address of ours. Asked once, remembered.")] = (),
-    unsure: Annotated[Unsure, Parameter(help="What becomes of people who are neither business nor private.")] = "wait",
+    unsure: Annotated[
+        Literal["business", "private", "wait"],
+        Parameter(help="What becomes of people who are neither business nor private."),
+    ] = "wait",
     private: Annotated[tuple[str, ...], Parameter(negative="", help="A private person: never recorded.")] = (),
     business: Annotated[tuple[str, ...], Parameter(negative="", help="A person to be recorded.")] = (),
     json: Json = False,
@@ -234,12 +265,12 @@ def import_(
         quietly(configured)
         said = importing.Said(us, private, business, unsure)
         if undo is not None:
-            return asyncio.run(importing.undo(configured, undo, tenant=tenant, as_json=json))
+            return run(importing.undo(configured, undo, tenant=tenant, as_json=json))
         if start is not None:
-            return asyncio.run(importing.start(configured, start, tenant=tenant, said=said, as_json=json))
+            return run(importing.start(configured, start, tenant=tenant, said=said, as_json=json))
         assert file is not None  # noqa: S101 - one of the three was given
         bringing = importing.import_file(configured, file, tenant=tenant, dry_run=dry_run, said=said, as_json=json)
-        return asyncio.run(bringing)
+        return run(bringing)
 
 
 @app.command(name="imports")
@@ -248,7 +279,7 @@ def imports_(*, tenant: Tenant = None, json: Json = False, data: Data = None) ->
     with running(data) as configured:
         from services import importing
 
-        asyncio.run(importing.show_imports(configured, tenant=tenant, as_json=json))
+        run(importing.show_imports(configured, tenant=tenant, as_json=json))
 
 
 @app.command
@@ -265,7 +296,7 @@ def appointments(
     with running(data) as configured:
         from services import office
 
-        asyncio.run(office.show_appointments(configured, tenant=tenant, to_confirm=to_confirm, as_json=json))
+        run(office.show_appointments(configured, tenant=tenant, to_confirm=to_confirm, as_json=json))
 
 
 @app.command
@@ -280,7 +311,7 @@ def gatherings(
     with running(data) as configured:
         from services import office
 
-        asyncio.run(office.show_gatherings(configured, tenant=tenant, every=all_, as_json=json))
+        run(office.show_gatherings(configured, tenant=tenant, every=all_, as_json=json))
 
 
 @app.command
@@ -332,7 +363,7 @@ def rebuild(projection: str, /, *, tenant: Tenant = None, data: Data = None) -> 
         from services import office
 
         quietly(configured)
-        asyncio.run(office.rebuild(configured, projection=projection, tenant=tenant))
+        run(office.rebuild(configured, projection=projection, tenant=tenant))
 
 
 @app.command
@@ -341,7 +372,7 @@ def model(*, tenant: Tenant = None, data: Data = None) -> None:
     with running(data) as configured:
         from services import modelling
 
-        asyncio.run(modelling.show(configured, tenant=tenant))
+        run(modelling.show(configured, tenant=tenant))
 
 
 @app.command
@@ -359,7 +390,7 @@ def replay(
 
         quietly(configured)
         replaying = modelling.replay(configured, weights=weights, tenant=tenant, switch=switch, as_json=json)
-        asyncio.run(replaying)
+        run(replaying)
 
 
 @app.command
@@ -368,7 +399,7 @@ def verify(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> i
     with running(data) as configured:
         from services import office
 
-        return asyncio.run(office.verify_all(configured, tenant=tenant, as_json=json))
+        return run(office.verify_all(configured, tenant=tenant, as_json=json))
 
 
 @app.command(name="migrate")
@@ -381,13 +412,15 @@ def migrate_(
     data: Data = None,
 ) -> None:
     """Create the database where it is missing and bring it up to date."""
+    from infra import migrate
+
     with running(data) as configured:
         migrate.up(configured.admin_url)
         if set_password:
             from infra import roles
 
-            asyncio.run(roles.set_password(configured.admin_url, configured.database_url))
-            asyncio.run(roles.set_password(configured.admin_url, configured.writer_url, role="rapport_writer"))
+            run(roles.set_password(configured.admin_url, configured.database_url))
+            run(roles.set_password(configured.admin_url, configured.writer_url, role="rapport_writer"))
     print("The database is up to date.")
 
 
@@ -404,10 +437,11 @@ def api(*, port: Port = None, data: Data = None) -> None:
 def worker(*, data: Data = None) -> None:
     """Run the worker alone."""
     with running(data) as configured:
-        os.environ.update(settings.environment(configured))
-        from services.workers.main import run
+        from infra import settings
+        from services.workers import main as process
 
-        run()
+        os.environ.update(settings.environment(configured))
+        process.run()
 
 
 @hooks.command
@@ -423,11 +457,11 @@ def listen(
     from services import webhooks
 
     if secret:
-        asyncio.run(webhooks.listen(None, tenant=tenant, port=port, secrets=secret, types=types))
+        run(webhooks.listen(None, tenant=tenant, port=port, secrets=secret, types=types))
         return
     with running(data) as configured:
         quietly(configured)
-        asyncio.run(webhooks.listen(configured, tenant=tenant, port=port, secrets=(), types=types))
+        run(webhooks.listen(configured, tenant=tenant, port=port, secrets=(), types=types))
 
 
 @hooks.command
@@ -436,7 +470,7 @@ def endpoints(*, tenant: Tenant = None, json: Json = False, data: Data = None) -
     with running(data) as configured:
         from services import webhooks
 
-        asyncio.run(webhooks.show_endpoints(configured, tenant=tenant, as_json=json))
+        run(webhooks.show_endpoints(configured, tenant=tenant, as_json=json))
 
 
 @hooks.command
@@ -445,7 +479,7 @@ def deliveries(*, tenant: Tenant = None, limit: int = 20, json: Json = False, da
     with running(data) as configured:
         from services import webhooks
 
-        asyncio.run(webhooks.show_deliveries(configured, tenant=tenant, limit=limit, as_json=json))
+        run(webhooks.show_deliveries(configured, tenant=tenant, limit=limit, as_json=json))
 
 
 @hooks.command
@@ -454,7 +488,7 @@ def sources(*, tenant: Tenant = None, json: Json = False, data: Data = None) -> 
     with running(data) as configured:
         from services import webhooks
 
-        asyncio.run(webhooks.show_sources(configured, tenant=tenant, as_json=json))
+        run(webhooks.show_sources(configured, tenant=tenant, as_json=json))
 
 
 @hooks.command
@@ -471,12 +505,13 @@ def trigger(event_type: str, /, *, tenant: Tenant = None, data: Data = None) -> 
     with running(data) as configured:
         from services import webhooks
 
-        return asyncio.run(webhooks.trigger(configured, event_type, tenant=tenant))
+        return run(webhooks.trigger(configured, event_type, tenant=tenant))
 
 
 @app.command
 def status(*, json: Json = False, data: Data = None) -> None:
     """Say what runs, and where."""
+    from infra import settings
     from services import status
 
     status.show(status.find(settings.typed(environ(data))), as_json=json)

@@ -11,7 +11,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
-from infra import garbage, settings, tracing
+from infra import bell, garbage, settings, tracing
 from infra.ports import refuse_taken
 from infra.settings import Settings
 
@@ -23,6 +23,7 @@ def run(configured: Settings) -> None:
     refuse_taken(configured.host, configured.port)
     os.environ.update(settings.environment(configured))
     tracing.start("api")
+    bell.redis_settings(configured.redis_url)  # refuses what is no url, and imports arq: no request waits for that
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(configured))
 

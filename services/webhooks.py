@@ -25,7 +25,6 @@ from infra.settings import Settings
 from infra.stored_events import Origin
 from infra.tenants import Tenant
 from infra.views import sources, webhooks
-from services.api.webhook_types import test_data
 from services.office import chosen, opened
 
 ORIGIN = Origin(actor="cli", source="cli")
@@ -210,6 +209,8 @@ async def trigger(configured: Settings, event_type: str, *, tenant: UUID | None)
 
 
 async def _try(context: Context, tenant: Tenant, endpoint_id: UUID, url: str, event_type: str) -> bool:
+    from services.api.webhook_types import test_data  # with the whole API
+
     queued = await commands.try_endpoint(
         context, tenant, endpoint_id, TryEndpoint(event_type), data=test_data(event_type), origin=ORIGIN
     )

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -21,10 +22,32 @@ from infra.database import in_tenant, open_pool
 from infra.embedded import EmbeddedError
 from infra.event_log import append_now
 from infra.settings import as_writer
+from tests.conftest import temporary_folder
 from tests.infra.quiet import one_event
 
 PROJECT = Path(__file__).parents[2]
 USER = "import sys; from pathlib import Path; from infra import embedded; from infra.data_folder import DataFolder\n"
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[DataFolder]:
+    """A data folder whose servers ran before."""
+    with temporary_folder() as folder:
+        folder.create()
+        embedded.master_key(folder)
+        with embedded.servers(folder):
+            pass
+        yield folder
+
+
+@pytest.fixture
+def started_before(made, data):
+    """`data` is a copy of it, for tests that are not about the first start: initdb takes longer than they do."""
+    if not (made.root / "postgres").is_symlink():
+        subprocess.run(["cp", "-a", f"{made.root}/.", str(data.root)], check=True)
+
+
+STARTED_BEFORE = pytest.mark.usefixtures("started_before")
 
 
 async def ask(url: str, query: str) -> object:
@@ -111,6 +134,7 @@ async def test_data_and_ports_are_the_same_the_next_time(data):
         assert await ask(postgres_of(after.admin_url), "SELECT answer FROM kept") == 42
 
 
+@STARTED_BEFORE
 async def test_a_port_that_was_taken_meanwhile_is_given_up(data):
     with embedded.servers(data):
         port = embedded.state(data).postgres_port
@@ -119,6 +143,7 @@ async def test_a_port_that_was_taken_meanwhile_is_given_up(data):
         assert await ask(postgres_of(servers.admin_url), "SELECT 1") == 1
 
 
+@STARTED_BEFORE
 def test_a_second_user_shares_the_servers_and_the_last_one_stops_them(data, eventually):
     with embedded.servers(data) as first:
         pids = embedded.state(data)
@@ -140,6 +165,7 @@ def test_many_users_at_once_start_one_pair(data, eventually):
     eventually(lambda: processes(data) == [])
 
 
+@STARTED_BEFORE
 def test_a_user_that_is_killed_leaves_no_servers(data, eventually):
     script = USER + "with embedded.servers(DataFolder(Path(sys.argv[1]))): print('there', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", script, str(data.root)]
@@ -149,6 +175,7 @@ def test_a_user_that_is_killed_leaves_no_servers(data, eventually):
     eventually(lambda: processes(data) == [])
 
 
+@STARTED_BEFORE
 async def test_a_killed_postmaster_is_started_again_with_its_data(data, eventually):
     with embedded.servers(data) as servers:
         await ask(postgres_of(servers.admin_url), "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -159,6 +186,7 @@ async def test_a_killed_postmaster_is_started_again_with_its_data(data, eventual
         assert await ask(postgres_of(servers.admin_url), "SELECT answer FROM kept") == 42
 
 
+@STARTED_BEFORE
 def test_a_killed_valkey_is_started_again(data, eventually):
     with embedded.servers(data) as servers:
         killed = embedded.state(data).valkey
@@ -168,6 +196,7 @@ def test_a_killed_valkey_is_started_again(data, eventually):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+@STARTED_BEFORE
 def test_a_killed_keeper_takes_its_servers_with_it(data, eventually):
     with embedded.servers(data) as servers:
         keeper = embedded.state(data).keeper
@@ -179,6 +208,7 @@ def test_a_killed_keeper_takes_its_servers_with_it(data, eventually):
         assert ping(servers.redis_url)
 
 
+@STARTED_BEFORE
 async def test_what_a_crash_of_the_machine_left_behind_does_not_matter(data):
     with embedded.servers(data):
         pass
@@ -196,6 +226,7 @@ def test_secrets_are_for_their_owner_alone(data):
         assert data.keys.stat().st_mode & 0o777 == 0o700
 
 
+@STARTED_BEFORE
 def test_a_lost_key_is_not_replaced_by_one_that_does_not_fit(data):
     data.create()
     embedded.master_key(data)
@@ -206,6 +237,7 @@ def test_a_lost_key_is_not_replaced_by_one_that_does_not_fit(data):
         embedded.master_key(data)
 
 
+@STARTED_BEFORE
 def test_a_server_that_does_not_start_says_why(data, eventually):
     with embedded.servers(data):
         pass

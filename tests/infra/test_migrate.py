@@ -54,6 +54,10 @@ def test_an_env_file_where_we_were_started_is_not_read(url, tmp_path, monkeypatc
     assert migrate.pending(url) == 0
 
 
+def test_the_databases_of_the_tests_are_copies_of_one_that_was_migrated_to_the_end(database):
+    assert migrate.pending(database.admin_url) == 0
+
+
 @pytest.mark.parametrize(
     ("given", "passed"),
     [

@@ -25,6 +25,32 @@ def rapport(*words: object, **variables: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
 
 
+IMPORTED = """
+import sys
+from services import cli
+{}
+print(*sorted({{name.partition(".")[0] for name in sys.modules}} & {{*{!r}}}), file=sys.stderr)
+"""
+LARGE = ["aiohttp", "arq", "asyncpg", "cryptography", "granian", "holidays", "jwt", "litestar", "phonenumbers"]
+LARGE += ["prometheus_client", "psutil", "rapidfuzz", "redis", "stamina", "structlog", "uvloop"]
+
+
+def imported(doing: str, wanted: list[str]) -> list[str]:
+    """What of it is imported by doing something in a new process."""
+    command = [sys.executable, "-c", IMPORTED.format(doing, wanted)]
+    done = subprocess.run(command, cwd=PROJECT, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    return done.stderr.split()
+
+
+def test_help_imports_nothing_large():
+    assert imported("cli.call(['--help'])", [*LARGE, "asyncio", "domain", "infra"]) == []
+
+
+def test_commands_about_one_tenant_import_neither_the_api_nor_what_few_of_them_need():
+    few = ["aiohttp", "arq", "granian", "holidays", "jwt", "litestar", "phonenumbers", "psutil", "redis", "uvloop"]
+    assert imported("from services import modelling, office", few) == []
+
+
 @pytest.mark.parametrize("words", [["fly"], ["status", "--jason"], ["up", "--port", "eighty"], ["migrate", "--data"]])
 def test_a_wrong_call_is_a_usage_error(words):
     done = rapport(*words)
