@@ -179,6 +179,11 @@ async def superuser(database: Database) -> Connection:
     return await asyncpg.connect(database.admin_url, server_settings={"search_path": "rapport"})  # type: ignore[return-value]
 
 
+USED = """SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+           WHERE schemaname = 'rapport' AND pg_relation_size(format('%I.%I', schemaname, tablename)::regclass) > 0"""
+
+
 async def emptied(admin: Connection) -> None:
-    tables = await admin.fetch("SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'rapport'")
-    await admin.execute(f"TRUNCATE {', '.join(row['name'] for row in tables)}")
+    """Every table is as it was made. Only those that were ever written to are truncated: that takes a new file each."""
+    if tables := await admin.fetch(USED):
+        await admin.execute(f"TRUNCATE {', '.join(row['name'] for row in tables)} CASCADE")
