@@ -66,8 +66,7 @@ async def test_while_one_business_brings_hostile_files_another_writes_reads_and_
             return [await bringer.bring(content) for content in contents]
 
         bringing = asyncio.create_task(bring_all())
-        while not bringing.done():
-            await bystander.goes_on()
+        await bystander.goes_on_beside(bringing)
         brought = await bringing
         own = await neighbour.bring(meetings(300))
         while not await neighbour.over(own):

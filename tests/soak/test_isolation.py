@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+from collections.abc import Callable, Coroutine
 
+import httpx
 import pytest
 
+from tests.conftest import Servers
 from tests.hostile_files import FILES
 from tests.journeys.bystander import Bystander
 from tests.journeys.processes import started
+from tests.journeys.test_bystanders import ATTACKS, api_of_two
 from tests.journeys.test_isolation_of_imports import Bringer, two_keys
 
 pytestmark = pytest.mark.soak
@@ -24,17 +28,30 @@ async def test_nobody_notices_the_largest_hostile_file(name: str):
             await bystander.goes_on()
         bystander.seconds.clear()
         bringing = asyncio.create_task(bringer.bring(FILES[name](SIZE)))
-        while not bringing.done():
-            await bystander.goes_on()
+        await bystander.goes_on_beside(bringing)
         import_id = await bringing
         while not await bringer.over(import_id) or len(bystander.seconds) < 200:
             await bystander.goes_on()
         told = (await bringer.client.get(f"/v1/imports/{import_id}")).json()
         print(
             f"{name} of {SIZE // 1_000_000} MB: {told['state']} ({told.get('error') or told['counts']}); "
-            f"{len(bystander.seconds)} answers, p50 {bystander.percentile(0.5) * 1000:.0f} ms, "
-            f"p99 {bystander.percentile(0.99) * 1000:.0f} ms, longest {max(bystander.seconds) * 1000:.0f} ms"
+            f"{bystander.told()}"
         )
         await bringer.client.aclose()
         await bystander.close()
+        assert bystander.percentile(0.99) < P99
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+async def test_nobody_notices_the_dearest_requests(
+    servers: Servers, attack: Callable[[httpx.AsyncClient], Coroutine[None, None, None]]
+):
+    async with api_of_two(servers) as (_, hostile, bystander):
+        for _ in range(20):
+            await bystander.goes_on()
+        bystander.seconds.clear()
+        while len(bystander.seconds) < 400:
+            async with asyncio.TaskGroup() as group:
+                await bystander.goes_on_beside(group.create_task(attack(hostile)))
+        print(f"{attack.__name__}: {bystander.told()}")
         assert bystander.percentile(0.99) < P99
