@@ -13,13 +13,10 @@ from domain.identities import normalise
 from domain.imports import OwnerCandidate, State, Unsure
 from infra.database import Connection, queries
 from infra.imports import files
-from infra.imports.reader_messages import ROWS_AT_ONCE
 from infra.tenants import Tenant
 
 if TYPE_CHECKING:
     from infra.context import Context
-
-__all__ = ["ROWS_AT_ONCE"]
 
 UNSTARTED = timedelta(days=14)  # so long an import waits to be started
 UNSORTED = timedelta(days=30)  # so long rows wait for somebody to sort their people, and excerpts are kept
@@ -101,16 +98,18 @@ class Job(Struct, frozen=True):
         return self.tenant.tenant_id, self.found.import_id
 
 
-def as_taken(context: "Context", tenant: Tenant, found: Import) -> tuple[object, ...]:
+def as_taken(context: "Context", tenant_id: UUID, found: Import) -> tuple[object, ...]:
     """What an import is known by in the hands of this worker."""
     return (
-        tenant.tenant_id, found.import_id, context.files.worker, found.state, found.since, found.through_row,
+        tenant_id, found.import_id, context.files.worker, found.state, found.since, found.through_row,
     )  # fmt: skip
 
 
 async def hold(job: Job) -> bool:
     """Lock the import, before anything is written of it. Whether it was asked to be cancelled. Raises Superseded."""
-    row = await job.connection.fetchrow(queries("imports").hold_leased, *as_taken(job.context, job.tenant, job.found))
+    row = await job.connection.fetchrow(
+        queries("imports").hold_leased, *as_taken(job.context, job.tenant.tenant_id, job.found)
+    )
     if row is None:
         raise Superseded
     return bool(row["cancel_asked"])
@@ -136,7 +135,8 @@ async def went_on(job: Job, through_row: int, position: int = 0) -> None:
 
 
 async def comes_back(job: Job, pause: timedelta) -> None:
-    await job.connection.execute(queries("imports").comes_back, *job.key, pause, job.context.files.worker)
+    await hold(job)
+    await job.connection.execute(queries("imports").comes_back, *job.key, pause)
 
 
 async def end(job: Job, state: State, *, error: str | None = None) -> None:

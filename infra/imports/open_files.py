@@ -16,14 +16,16 @@ import uuid_utils.compat as uuid_utils
 from msgspec import Struct
 
 from domain.errors import Busy, Invalid
-from domain.imports import OwnerCandidate, Reading, Row
+from domain.imports import OwnerCandidate, Reading
 from infra.imports.reader_messages import Answer, Owners, Recognised, Rows, Task
 from infra.imports.readers import Reader, ReaderFailed, Readers, limits, limits_to_recognise
 from infra.imports.sandbox import Limits
 from infra.turns import Turns
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-MOST_OPEN = 8
+AT_ONCE = min(CORES, 4)  # turns beside each other: each reader may fill a core
+MOST_OPEN, MOST_SMALL_OPEN = 8, 24
+SMALL, ANY = 1_000_000, 2**62  # bytes: a small file waits for no large one
 SLICE = 2.0  # seconds of a turn, before another business has its own
 IDLE = 30.0  # seconds
 UNPACKED = 10
@@ -37,6 +39,7 @@ Fetch = Callable[[], Awaitable[IO[bytes]]]
 class Source(Struct, frozen=True):
     """A file that is read in a pass of its import: which, what for, and how it is had again."""
 
+    tenant_id: UUID
     import_id: UUID
     pass_: object
     format: str
@@ -50,27 +53,27 @@ class Source(Struct, frozen=True):
 
 
 class _Open(Struct):
-    """A file in a pass. `rows` are those told last, which begin after `told_after`."""
+    """A file in a pass. `latest` are the rows its reader said last, which begin after `latest_after`."""
 
-    pass_: object
+    source: Source
     file: IO[bytes]
     owners: list[OwnerCandidate] | None = None
     reader: Reader | None = None
     waiting: asyncio.Task[Answer] | None = None
-    rows: list[Row] | None = None
-    told_after: int = 0
+    latest: Rows | None = None
+    latest_after: int = 0
     used: float = 0.0
 
     @property
     def through(self) -> int:
-        return self.told_after + len(self.rows or ())
+        return self.latest_after + (len(self.latest.rows) if self.latest else 0)
 
     def stop_reading(self) -> None:
         if self.waiting is not None:
             self.waiting.cancel()
         if self.reader is not None:
             self.reader.close()
-        self.reader = self.waiting = self.rows = None
+        self.reader = self.waiting = self.latest = None
 
     def close(self) -> None:
         self.stop_reading()
@@ -86,17 +89,20 @@ class OpenFiles:
         self.in_hand: set[UUID] = set()
         self._open: dict[UUID, _Open] = {}
         self._readers = Readers()
-        self._turns = Turns(at_once=CORES, longest_wait=LONGEST_WAIT)
+        self._turns = Turns(at_once=AT_ONCE, longest_wait=LONGEST_WAIT)
 
     @property
     def open(self) -> list[UUID]:
         return list(self._open)
 
     @property
-    def full(self) -> bool:
-        """Whether another file would have to wait for one that is open."""
+    def room(self) -> int:
+        """How many bytes a file may measure that is opened now."""
         self._close_idle()
-        return len(self._open) >= MOST_OPEN
+        small = sum(found.source.size <= SMALL for found in self._open.values())
+        if len(self._open) - small < MOST_OPEN:
+            return ANY
+        return SMALL if small < MOST_SMALL_OPEN else 0
 
     async def recognise(self, tenant_id: UUID, file: IO[bytes]) -> str:
         """The name of the file's format. Businesses take turns. Raises Invalid, Busy."""
@@ -138,31 +144,31 @@ class OpenFiles:
             found.owners = answer.owners
         return found.owners
 
-    async def rows(self, source: Source, reading: Reading, *, after: int) -> list[Row] | None:
-        """The rows after a row, `ROWS_AT_ONCE` of them where there are so many; None while its reader is not done.
+    async def rows(self, source: Source, reading: Reading, *, after: int) -> Rows | None:
+        """The rows after a row, as many as come at once; None while its reader is not done.
 
         Asked again for what was told last, it is told again. Raises Invalid, ReaderFailed.
         """
         found = await self._opened(source)
-        if found.rows is not None and found.told_after == after:
-            return found.rows
+        if found.latest is not None and found.latest_after == after:
+            return found.latest
         if found.reader is None or found.through != after:
             found.stop_reading()
-            found.told_after = after
+            found.latest_after = after
             await self._begin(found, Task("read", source.limits, source.format, reading, after))
         answer = await self._answer(source.import_id, found)
         if answer is None:
             return None
         assert isinstance(answer, Rows)  # noqa: S101 - it is what was asked
-        found.rows, found.told_after = answer.rows, after
-        return found.rows
+        found.latest, found.latest_after = answer, after
+        return answer
 
     async def _opened(self, source: Source) -> _Open:
         """The file in this pass, fetched where it is not open in it."""
         found = self._open.get(source.import_id)
-        if found is None or found.pass_ != source.pass_:
-            self.close(source.import_id)
-            found = self._open[source.import_id] = _Open(source.pass_, await source.fetch())
+        if found is None or found.source.pass_ != source.pass_:
+            self._close_others(source)
+            found = self._open[source.import_id] = _Open(source, await source.fetch())
         found.used = time.monotonic()
         return found
 
@@ -172,18 +178,18 @@ class OpenFiles:
     async def _answer(self, import_id: UUID, found: _Open) -> Answer | None:
         """What the reader says within the slice of a turn. What goes wrong closes it."""
         assert found.reader is not None  # noqa: S101 - who asks has begun it
-        if found.waiting is None:
-            found.waiting = asyncio.create_task(found.reader.answer())
+        waiting = found.waiting = found.waiting or asyncio.create_task(found.reader.answer())
         found.reader.resume()
-        done, _ = await asyncio.wait({found.waiting}, timeout=SLICE)
+        done, _ = await asyncio.wait({waiting}, timeout=SLICE)
         if not done:
             return None
-        waited, found.waiting = found.waiting, None
-        try:
-            return waited.result()
-        except BaseException:
+        found.waiting = None
+        if waiting.cancelled():
+            raise ReaderFailed("its file was closed meanwhile")
+        if (failure := waiting.exception()) is not None:
             self.close(import_id)
-            raise
+            raise failure
+        return waiting.result()
 
     def pause(self, import_id: UUID) -> None:
         """Its turn is over."""
@@ -194,6 +200,13 @@ class OpenFiles:
     def close(self, import_id: UUID) -> None:
         if found := self._open.pop(import_id, None):
             found.close()
+
+    def _close_others(self, source: Source) -> None:
+        """Of a business one file is read at a time: another that is open was given up."""
+        for import_id, found in list(self._open.items()):
+            theirs = found.source.tenant_id == source.tenant_id and import_id not in self.in_hand
+            if theirs or import_id == source.import_id:
+                self.close(import_id)
 
     def _close_idle(self) -> None:
         """What nobody asked for in a while was taken by another process, or given up."""

@@ -12,8 +12,8 @@ from domain.imports import OwnerCandidate, Reading, Row
 from infra.imports.sandbox import Limits
 
 LENGTH = 8
-LONGEST = 256 * 1024**2
-ROWS_AT_ONCE = 1_000
+LONGEST = 16 * 1024**2
+ROWS_AT_ONCE, BYTES_AT_ONCE = 1_000, 2 * 1024**2
 
 
 class Task(Struct, frozen=True):
@@ -68,9 +68,17 @@ class Owners(Struct, frozen=True, tag="owners"):
 
 
 class Rows(Struct, frozen=True, tag="rows"):
-    """The next rows; fewer than `ROWS_AT_ONCE` are the last."""
+    """The next rows: `ROWS_AT_ONCE`, or so many as first weigh `BYTES_AT_ONCE`; and whether they are the last."""
 
     rows: list[Row]
+    last: bool
+
+
+class Packed(Struct, frozen=True, tag="rows"):
+    """`Rows`, each packed already."""
+
+    rows: list[msgspec.Raw]
+    last: bool
 
 
 class Refusal(Struct, frozen=True, tag="refusal"):
@@ -80,8 +88,10 @@ class Refusal(Struct, frozen=True, tag="refusal"):
     field: str | None
 
 
-class OutOfMemory(Struct, frozen=True, tag="out_of_memory"):
+class OutOf(Struct, frozen=True, tag="out_of"):
     """It needed more than it may have."""
+
+    what: Literal["memory", "disk"]
 
 
 class Broken(Struct, frozen=True, tag="broken"):
@@ -92,7 +102,8 @@ class Broken(Struct, frozen=True, tag="broken"):
 
 Order = Begin | Pause | Resume | Kill
 Notice = Ready | Ended
-Answer = Recognised | Owners | Rows | Refusal | OutOfMemory | Broken
+Answer = Recognised | Owners | Rows | Refusal | OutOf | Broken
+Said = Recognised | Owners | Packed | Refusal | OutOf | Broken
 
 _PACK = msgspec.msgpack.Encoder()
 ORDERS = msgspec.msgpack.Decoder(Order)
@@ -100,9 +111,13 @@ NOTICES = msgspec.msgpack.Decoder(Notice)
 ANSWERS = msgspec.msgpack.Decoder(Answer)
 
 
-def framed(message: Order | Notice | Answer) -> bytes:
-    packed = _PACK.encode(message)
-    return len(packed).to_bytes(LENGTH) + packed
+def packed(row: Row) -> msgspec.Raw:
+    return msgspec.Raw(_PACK.encode(row))
+
+
+def framed(message: Order | Notice | Said) -> bytes:
+    frame = _PACK.encode(message)
+    return len(frame).to_bytes(LENGTH) + frame
 
 
 class Unframed:

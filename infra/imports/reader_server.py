@@ -4,11 +4,13 @@ It holds what readers need ready to be forked, and nothing else: no database, no
 process of its own that is gone afterwards, so that no file is read by what another one has left behind.
 """
 
+import errno
 import gc
 import os
 import selectors
 import signal
 import socket
+import sqlite3
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -16,27 +18,31 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, NoReturn
 
+import msgspec
+
 from domain.errors import Refused
 from infra.imports import formats, sandbox
 from infra.imports.reader_messages import (
+    BYTES_AT_ONCE,
     ORDERS,
     ROWS_AT_ONCE,
-    Answer,
     Begin,
     Broken,
     Ended,
     Kill,
-    OutOfMemory,
+    OutOf,
     Owners,
+    Packed,
     Pause,
     Ready,
     Recognised,
     Refusal,
     Resume,
-    Rows,
+    Said,
     Task,
     Unframed,
     framed,
+    packed,
 )
 
 _SIGNALS = {Pause: signal.SIGSTOP, Resume: signal.SIGCONT, Kill: signal.SIGKILL}
@@ -44,7 +50,7 @@ _RECEIVED = 65_536
 
 
 class Server:
-    """Forks, stops and buries readers, until its socket is closed at the other end."""
+    """Forks, stops and reaps readers, until its socket is closed at the other end."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -69,7 +75,7 @@ class Server:
                         return
                 else:
                     os.read(woken, _RECEIVED)
-                    self._bury()
+                    self._reap()
 
     def _receive(self) -> bool:
         """Do what was ordered; False when nobody orders any more."""
@@ -100,7 +106,7 @@ class Server:
         os.close(answers)
         self._pids[reader] = pid
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         numbers = {pid: reader for reader, pid in self._pids.items()}
         while numbers:
             pid, status, used = os.wait4(-1, os.WNOHANG)
@@ -126,7 +132,7 @@ def _read_alone(task: Task, file: int, answers: int) -> NoReturn:
             _close(held)
     sandbox.enter(task.limits)
     try:
-        for answer in _told(task, os.fdopen(file, "rb")):
+        for answer in _said(task, os.fdopen(file, "rb")):
             _write(answers, framed(answer))
     finally:
         os._exit(0)
@@ -145,19 +151,19 @@ def _write(answers: int, frame: bytes) -> None:
         left = left[os.write(answers, left) :]
 
 
-def _told(task: Task, file: IO[bytes]) -> Iterator[Answer]:
+def _said(task: Task, file: IO[bytes]) -> Iterator[Said]:
     """What there is to say of the file, the last word being what went wrong."""
     try:
         yield from _answers(task, file)
     except Refused as refusal:
         yield Refusal(refusal.reason, refusal.field)
     except MemoryError:
-        yield OutOfMemory()
+        yield OutOf("memory")
     except Exception as error:  # noqa: BLE001 - it ends this process, and is told
-        yield Broken(_place(error))
+        yield OutOf("disk") if _is_full(error) else Broken(_place(error))
 
 
-def _answers(task: Task, file: IO[bytes]) -> Iterator[Answer]:
+def _answers(task: Task, file: IO[bytes]) -> Iterator[Said]:
     """Raises Refused for a file that is none of its format."""
     if task.what == "recognise":
         yield Recognised(formats.recognise(file).name)
@@ -165,11 +171,22 @@ def _answers(task: Task, file: IO[bytes]) -> Iterator[Answer]:
         yield Owners(formats.FORMATS[task.format].owners(file))
     else:
         rows = islice(formats.FORMATS[task.format].read(file, task.reading), task.after, None)
-        while True:
-            batch = list(islice(rows, ROWS_AT_ONCE))
-            yield Rows(batch)
-            if len(batch) < ROWS_AT_ONCE:
-                return
+        batch: list[msgspec.Raw] = []
+        weight = 0
+        for row in rows:
+            batch.append(packed(row))
+            weight += len(bytes(batch[-1]))
+            if len(batch) == ROWS_AT_ONCE or weight >= BYTES_AT_ONCE:
+                yield Packed(batch, last=False)
+                batch, weight = [], 0
+        yield Packed(batch, last=True)
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether it wrote more for itself than it may."""
+    if isinstance(error, sqlite3.OperationalError):
+        return "full" in str(error) or "disk I/O" in str(error)
+    return isinstance(error, OSError) and error.errno == errno.EFBIG
 
 
 def _place(error: BaseException) -> str:

@@ -28,7 +28,7 @@ from infra.imports.reader_messages import (
     Ended,
     Kill,
     Order,
-    OutOfMemory,
+    OutOf,
     Pause,
     Ready,
     Refusal,
@@ -41,11 +41,12 @@ from infra.imports.sandbox import Limits
 
 PROJECT = Path(__file__).parents[2]
 MODULE = "infra.imports.reader_server"
-MEMORY = 512 * 1024**2
+MEMORY = 256 * 1024**2
 SECONDS, SECONDS_A_MB = 30, 2
 SECONDS_TO_RECOGNISE = 20
 DISK, DISK_A_BYTE = 64 * 1024**2, 4
 _RECEIVED = 65_536
+_PATIENCE = 60.0  # seconds for what takes one on an idle machine
 
 
 class ReaderFailed(Exception):
@@ -86,8 +87,9 @@ class Reader:
         match answer:
             case Refusal(reason=reason, field=field):
                 raise Invalid(reason, field=field)
-            case OutOfMemory():
-                raise _too_much(f"{self._task.limits.memory // 1024**2} MB of memory")
+            case OutOf(what=what):
+                most = self._task.limits.memory if what == "memory" else self._task.limits.disk
+                raise _too_much(f"{most // 1024**2:,} MB of {what}")
             case Broken(error=error):
                 raise ReaderFailed(error)
         return answer
@@ -98,7 +100,7 @@ class Reader:
         ended_by = os.WTERMSIG(ended.status) if os.WIFSIGNALED(ended.status) else None
         allowed = self._task.limits.seconds
         if ended_by == signal.SIGXCPU or (ended_by == signal.SIGKILL and ended.seconds >= allowed):
-            return _too_much(f"{allowed} seconds of computing")
+            return _too_much(f"{allowed:,} seconds of computing")
         return ReaderFailed(f"ended by signal {ended_by}" if ended_by else "it ended without its last word")
 
     def pause(self) -> None:
@@ -119,7 +121,13 @@ class Reader:
 
 
 def _too_much(what: str) -> Invalid:
-    return Invalid(f"reading this file took more than {what}, and was stopped: it is no file as programs write them")
+    return Invalid(f"reading this file took more than {what}, and was stopped: bring it in parts, or saved anew")
+
+
+def _given_up(process: "subprocess.Popen[bytes]", control: socket.socket) -> None:
+    control.close()
+    process.kill()
+    process.wait()
 
 
 class _Server:
@@ -149,13 +157,16 @@ class _Server:
             )
         ours.setblocking(False)
         try:
-            if await asyncio.get_running_loop().sock_recv(ours, len(framed(Ready()))):
+            async with asyncio.timeout(_PATIENCE):
+                ready = await asyncio.get_running_loop().sock_recv(ours, len(framed(Ready())))
+            if ready:
                 return cls(process, ours)
             raise ReaderFailed("the server of readers did not start")
+        except TimeoutError:
+            _given_up(process, ours)
+            raise ReaderFailed("the server of readers did not start in time") from None
         except BaseException:
-            ours.close()
-            process.kill()
-            process.wait()
+            _given_up(process, ours)
             raise
 
     async def begin(self, task: Task, file: IO[bytes]) -> Reader:
@@ -164,7 +175,9 @@ class _Server:
         answers = os.fdopen(theirs, "rb")
         try:
             self._ended[number] = asyncio.get_running_loop().create_future()
-            self.order(Begin(number, task), file.fileno(), ours)
+            if not self.order(Begin(number, task), file.fileno(), ours):
+                answers.close()
+                raise ReaderFailed("the server of readers hears nothing")
         finally:
             os.close(ours)
         pipe = asyncio.StreamReader()
@@ -178,10 +191,16 @@ class _Server:
             raise
         return Reader(number, task, self, pipe, transport)
 
-    def order(self, order: Order, *files: int) -> None:
-        """Said, where the server is still there: a reader that cannot be reached is gone with it."""
-        with suppress(OSError):
-            socket.send_fds(self._control, [framed(order)], files)
+    def order(self, order: Order, *files: int) -> bool:
+        """Whether it was said as a whole. A server that half heard something is ended, and its readers with it."""
+        frame = framed(order)
+        try:
+            sent = socket.send_fds(self._control, [frame], files)
+        except OSError:
+            return False
+        if sent < len(frame):
+            self._process.kill()
+        return sent == len(frame)
 
     def end(self, reader: int) -> None:
         self.order(Kill(reader))
@@ -190,7 +209,10 @@ class _Server:
 
     async def ended(self, reader: int) -> Ended | None:
         """How a reader ended; None when that cannot be known any more."""
-        return await self._ended[reader]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                return await self._ended[reader]
+        return None
 
     async def _listen(self) -> None:
         unframed = Unframed()

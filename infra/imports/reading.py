@@ -19,14 +19,13 @@ from infra.database import in_tenant, queries
 from infra.imports import files, people
 from infra.imports.accounts import Account, account, passed, private, refused, unusable
 from infra.imports.job import (
-    ROWS_AT_ONCE,
     UNSTARTED,
     Import,
     Job,
     Shown,
     Told,
-    count_again,
     enter_state,
+    forget_dry_run,
     hold,
     normalised_own,
     own_identities,
@@ -43,10 +42,11 @@ MOST_ROWS = 1_000_000
 
 
 class Gathered(Struct, frozen=True):
-    """What was read of the file for a step: the next rows with their numbers; before the first of a dry run, who may be
-    us, and whether somebody has to say so."""
+    """What was read of the file for a step: the next rows with their numbers, and whether they are the last; before the
+    first of a dry run, who may be us, and whether somebody has to say so."""
 
     rows: Sequence[tuple[int, Row]] = ()
+    last: bool = False
     owners: Sequence[OwnerCandidate] = ()
     asks: bool = False
 
@@ -66,17 +66,23 @@ async def gather(context: Context, tenant: Tenant, found: Import) -> Gathered | 
         owners = candidates
         if owners and own.isdisjoint(normalised_own(tenant, owners)):
             return Gathered(owners=owners, asks=True)
-    rows = await next_rows(context, tenant, found, own)
-    return None if rows is None else Gathered(rows, owners)
+    return await next_rows(context, tenant, found, own, owners)
 
 
 async def next_rows(
-    context: Context, tenant: Tenant, found: Import, own: frozenset[tuple[str, str]]
-) -> list[tuple[int, Row]] | None:
-    """The next rows with their numbers. The file is opened where it is not, and read up to where the import stands."""
-    reading = Reading(own, tenant.country, tenant.time_zone, datetime.now(UTC))
-    rows = await context.files.rows(source_of(context, tenant, found), reading, after=found.through_row)
-    return None if rows is None else list(enumerate(rows, found.through_row + 1))
+    context: Context,
+    tenant: Tenant,
+    found: Import,
+    own: frozenset[tuple[str, str]],
+    owners: Sequence[OwnerCandidate] = (),
+) -> Gathered | None:
+    """The next rows with their numbers. The file is opened where it is not, and read up to where the import stands.
+
+    It is read as of the time it was brought, so that it has the same rows however often, and whenever, it is read.
+    """
+    reading = Reading(own, tenant.country, tenant.time_zone, found.brought_at)
+    read = await context.files.rows(source_of(context, tenant, found), reading, after=found.through_row)
+    return None if read is None else Gathered(list(enumerate(read.rows, found.through_row + 1)), read.last, owners)
 
 
 def source_of(context: Context, tenant: Tenant, found: Import) -> Source:
@@ -84,17 +90,15 @@ def source_of(context: Context, tenant: Tenant, found: Import) -> Source:
         async with in_tenant(context.pool, tenant.tenant_id, seconds=60) as connection:
             return await files.fetch(connection, tenant, found.import_id)
 
-    return Source(found.import_id, (found.state, found.since), found.format, found.size, fetch)
+    return Source(tenant.tenant_id, found.import_id, (found.state, found.since), found.format, found.size, fetch)
 
 
 async def read_on(job: Job, gathered: Gathered) -> None:
     """A batch of the dry run."""
     first, rows = job.found.through_row == 0, gathered.rows
-    if first:
-        await _forget_earlier(job)
     if gathered.asks:
         await hold(job)
-        await count_again(job)
+        await _forget_earlier(job)
         await tell(job, Told(owners=list(gathered.owners)))
         job.context.files.close(job.found.import_id)
         await enter_state(job, "needs_owner", due_in=UNSTARTED)
@@ -104,13 +108,13 @@ async def read_on(job: Job, gathered: Gathered) -> None:
     accounts = await marked(job, judged)
     await hold(job)
     if first:
-        await count_again(job)
+        await _forget_earlier(job)
     await account(job.connection, job.tenant, job.found.import_id, accounts)
     await _note_people(job, [who for _, named in judged for who in named])
     if first:
         await tell(job, Told(owners=list(gathered.owners), first_rows=_first(rows, accounts)))
     await went_on(job, job.found.through_row + len(rows))
-    if len(rows) < ROWS_AT_ONCE:
+    if gathered.last:
         await job.connection.execute(queries("imports").set_rows, *job.key, job.found.through_row + len(rows))
         job.context.files.close(job.found.import_id)
         await enter_state(job, "sorting")
@@ -118,7 +122,7 @@ async def read_on(job: Job, gathered: Gathered) -> None:
 
 async def _forget_earlier(job: Job) -> None:
     """What was read before the file is read anew."""
-    await job.connection.execute(queries("imports").forget_rows, *job.key)
+    await forget_dry_run(job)
     await job.connection.execute(queries("imports").forget_people, *job.key)
 
 

@@ -26,7 +26,6 @@ from infra.database import in_tenant, queries
 from infra.imports import people
 from infra.imports.accounts import Account, account, measure, opened, passed, private, refused, row_of, unusable, whole
 from infra.imports.job import (
-    ROWS_AT_ONCE,
     Import,
     Job,
     Superseded,
@@ -39,6 +38,7 @@ from infra.imports.job import (
 )
 from infra.imports.known import BY_HAND, NOT_HELD, TWICE, Fact, earlier, entry_of, facts_of, not_held
 from infra.imports.people import Identity, Someone
+from infra.imports.reader_messages import BYTES_AT_ONCE, ROWS_AT_ONCE
 from infra.imports.reading import Gathered, next_rows
 from infra.stored_events import Origin
 from infra.tenants import Tenant
@@ -73,23 +73,22 @@ async def gather(context: Context, tenant: Tenant, found: Import) -> Gathered | 
     """The next batch of the file; None while its reader is not done."""
     async with in_tenant(context.pool, tenant.tenant_id) as connection:
         own = await own_identities(connection, tenant)
-    rows = await next_rows(context, tenant, found, own)
-    return None if rows is None else Gathered(rows)
+    return await next_rows(context, tenant, found, own)
 
 
 async def record_on(job: Job, gathered: Gathered) -> None:
     """A batch of the file. With the first one the account is of what was recorded, no more of what would be."""
     rows, before = gathered.rows, job.found.through_row
-    await _record(job, rows, through=before + len(rows), last=len(rows) < ROWS_AT_ONCE, anew=before == 0)
+    await _record(job, rows, through=before + len(rows), last=gathered.last, anew=before == 0)
 
 
 async def answer_on(job: Job, _: Gathered) -> None:
     """A batch of the rows that waited for their people to be sorted."""
     sql = queries("imports")
-    waiting = await job.connection.fetch(sql.waiting_rows, *job.key, job.found.through_row, ROWS_AT_ONCE)
+    waiting = await job.connection.fetch(sql.waiting_rows, *job.key, job.found.through_row, ROWS_AT_ONCE, BYTES_AT_ONCE)
     rows = [(row["row"], _kept_row(job, row["row"], row["line"], row["member"], row["sealed"])) for row in waiting]
     through = rows[-1][0] if rows else job.found.through_row
-    await _record(job, rows, through=through, last=len(rows) < ROWS_AT_ONCE)
+    await _record(job, rows, through=through, last=not waiting or waiting[-1]["last"])
 
 
 async def cancel(job: Job) -> None:
@@ -135,7 +134,7 @@ async def _record(job: Job, rows: Sequence[tuple[int, Row]], *, through: int, la
 async def _begin_batch(job: Job, through: int) -> None:
     """Committed before anything is recorded. Raises Superseded where the import was cancelled, or went to another."""
     async with in_tenant(job.context.pool, job.tenant.tenant_id) as connection:
-        taken = as_taken(job.context, job.tenant, job.found)
+        taken = as_taken(job.context, job.tenant.tenant_id, job.found)
         if await connection.fetchval(queries("imports").begin_batch, *taken, through) is None:
             raise Superseded
 

@@ -24,17 +24,14 @@ _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # instructions of th
 _ALLOW, _DENY = 0x7FFF0000, 0x00050000 | 1  # SECCOMP_RET_ALLOW; SECCOMP_RET_ERRNO with EPERM
 _OTHER_ABI = 0x40000000  # system calls of x32 are numbered from here on
 
-# socket, connect, accept, sendto, bind, listen, socketpair, clone, fork, vfork, execve, kill, ptrace, tkill, accept4,
-# process_vm_readv, process_vm_writev, execveat, io_uring_setup, pidfd_open, clone3, pidfd_getfd; by architecture.
+# By architecture: its own number, and those of socket, connect, accept, sendto, bind, listen, socketpair, clone, fork,
+# vfork, execve, kill, ptrace, rt_sigqueueinfo, tkill, tgkill, accept4, rt_tgsigqueueinfo, prlimit64, process_vm_readv,
+# process_vm_writev, execveat, pidfd_send_signal, io_uring_setup, pidfd_open, clone3, pidfd_getfd.
+_X86_64 = "41 42 43 44 49 50 53 56 57 58 59 62 101 129 200 234 288 297 302 310 311 322 424 425 434 435 438"
+_ARM64 = "198 203 202 206 200 201 199 220 221 129 117 138 130 131 242 240 261 270 271 281 424 425 434 435 438"
 _SHUT = {
-    "x86_64": (
-        0xC000003E,
-        (41, 42, 43, 44, 49, 50, 53, 56, 57, 58, 59, 62, 101, 200, 288, 310, 311, 322, 425, 434, 435, 438),
-    ),
-    "aarch64": (
-        0xC00000B7,
-        (198, 203, 202, 206, 200, 201, 199, 220, 221, 129, 117, 130, 242, 270, 271, 281, 425, 434, 435, 438),
-    ),
+    "x86_64": (0xC000003E, tuple(map(int, _X86_64.split()))),
+    "aarch64": (0xC00000B7, tuple(map(int, _ARM64.split()))),
 }
 
 
@@ -62,7 +59,7 @@ def enter(limits: Limits) -> None:
     which = resource.RLIMIT_DATA if sys.platform == "linux" else resource.RLIMIT_AS
     resource.setrlimit(which, (limits.memory, limits.memory))
     if sys.platform == "linux":
-        _shut_the_way_out()
+        _install_filter()
 
 
 def die_with_parent() -> None:
@@ -71,13 +68,13 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def can_shut() -> bool:
+def filter_available() -> bool:
     """Whether the way out can be shut here."""
     return sys.platform == "linux" and platform.machine() in _SHUT
 
 
-def _shut_the_way_out() -> None:
-    if not can_shut():
+def _install_filter() -> None:
+    if not filter_available():
         return
     program = _program(*_SHUT[platform.machine()])
     instructions = ctypes.create_string_buffer(program, len(program))

@@ -11,7 +11,8 @@ from infra.commands.decisions import Done
 from infra.commands.imports import AT_ONCE, TELLING, NotSeenYet, remove_contacts, strike_imported
 from infra.database import queries
 from infra.imports.accounts import Account, account, measure
-from infra.imports.job import ROWS_AT_ONCE, Job, comes_back, end, hold, went_on
+from infra.imports.job import Job, comes_back, end, hold, went_on
+from infra.imports.reader_messages import ROWS_AT_ONCE
 from infra.imports.reading import Gathered
 from infra.imports.recording import origin_of
 

@@ -6,7 +6,7 @@ locked only while what came of the turn is written.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -18,13 +18,14 @@ from infra import tenants
 from infra.context import Context
 from infra.database import GONE, Connection, enter, in_tenant, queries
 from infra.imports import reading, recording, sorting, undoing
-from infra.imports.job import Import, Job, Superseded, comes_back, end, hold
+from infra.imports.job import Import, Job, Superseded, as_taken, comes_back, end, hold
+from infra.imports.readers import ReaderFailed
 from infra.imports.reading import Gathered
 from infra.projection import told
 from infra.tenants import Tenant
 
 MOST_TRIES = 8
-MOST_BEGUN = 25  # turns that were begun, one after another, and of which nothing came, not even an error
+MOST_BEGUN = 12  # turns that were begun, one after another, and of which nothing came, not even an error
 RENEWED = 2.0  # seconds
 AT_ONCE = timedelta()
 
@@ -51,14 +52,15 @@ async def advance(context: Context) -> bool:
     async with files.claiming:
         async with context.pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(
-                queries("imports").claim, files.worker, list(files.in_hand), files.open, not files.full
+                queries("imports").claim, files.worker, list(files.in_hand), files.open, files.room
             )
             if row is None:
                 return False
-            await enter(connection, row["tenant_id"], seconds=20)
-            tenant, found = await _leased(context, connection, row["tenant_id"], row["import_id"])
+            tenant_id: UUID = row["tenant_id"]
+            await enter(connection, tenant_id, seconds=20)
+            found = await _leased(context, connection, tenant_id, row["import_id"])
         files.in_hand.add(found.import_id)
-    return await _turn(context, tenant, found)
+    return await _turn(context, tenant_id, found)
 
 
 async def advance_one(context: Context, tenant_id: UUID, import_id: UUID) -> bool:
@@ -70,21 +72,24 @@ async def advance_one(context: Context, tenant_id: UUID, import_id: UUID) -> boo
         async with in_tenant(context.pool, tenant_id) as connection:
             if await connection.fetchval(queries("imports").claim_one, tenant_id, import_id, files.worker) is None:
                 return False
-            tenant, found = await _leased(context, connection, tenant_id, import_id)
+            found = await _leased(context, connection, tenant_id, import_id)
         files.in_hand.add(import_id)
-    return await _turn(context, tenant, found)
+    return await _turn(context, tenant_id, found)
 
 
-async def _leased(context: Context, connection: Connection, tenant_id: UUID, import_id: UUID) -> tuple[Tenant, Import]:
-    tenant = await tenants.load_in(connection, tenant_id, master=context.master)
-    row = await connection.fetchrow(queries("imports").lease, tenant_id, import_id, context.files.worker)
-    return tenant, Import.of(row)
+async def _leased(context: Context, connection: Connection, tenant_id: UUID, import_id: UUID) -> Import:
+    return Import.of(await connection.fetchrow(queries("imports").lease, tenant_id, import_id, context.files.worker))
 
 
-async def _turn(context: Context, tenant: Tenant, found: Import) -> bool:
+async def _turn(context: Context, tenant_id: UUID, found: Import) -> bool:
+    """What goes wrong in it is counted, logged, told in the import, and tried again. A lost database goes on up."""
     try:
-        async with _renewed(context, tenant, found):
-            await _attempted(context, tenant, found)
+        async with _renewed(context, tenant_id, found):
+            await _attempted(context, tenant_id, found)
+    except Superseded:
+        context.files.close(found.import_id)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is about one import
+        await _stumbled(context, tenant_id, found, error)
     finally:
         context.files.pause(found.import_id)
         context.files.in_hand.discard(found.import_id)
@@ -92,15 +97,16 @@ async def _turn(context: Context, tenant: Tenant, found: Import) -> bool:
 
 
 @asynccontextmanager
-async def _renewed(context: Context, tenant: Tenant, found: Import) -> AsyncIterator[None]:
+async def _renewed(context: Context, tenant_id: UUID, found: Import) -> AsyncIterator[None]:
     """The lease is kept up, as long as this process is well."""
 
     async def renew() -> None:
         while True:
             await asyncio.sleep(RENEWED)
-            async with in_tenant(context.pool, tenant.tenant_id) as connection:
-                key = tenant.tenant_id, found.import_id
-                await connection.execute(queries("imports").renew, *key, context.files.worker)
+            with suppress(*GONE):
+                async with in_tenant(context.pool, tenant_id) as connection:
+                    key = tenant_id, found.import_id
+                    await connection.execute(queries("imports").renew, *key, context.files.worker)
 
     renewing = asyncio.create_task(renew())
     try:
@@ -110,21 +116,17 @@ async def _renewed(context: Context, tenant: Tenant, found: Import) -> AsyncIter
         await asyncio.gather(renewing, return_exceptions=True)
 
 
-async def _attempted(context: Context, tenant: Tenant, found: Import) -> None:
-    """One step. What the file itself refuses ends the import; nothing of the step is kept then."""
+async def _attempted(context: Context, tenant_id: UUID, found: Import) -> None:
+    """One step. What the file itself refuses ends the import; nothing of the step is kept then. Raises Superseded."""
+    async with in_tenant(context.pool, tenant_id) as connection:
+        tenant = await tenants.load_in(connection, tenant_id, master=context.master)
     try:
         if found.tries > MOST_BEGUN:
-            raise Refused(f"it was begun {MOST_BEGUN} times, and never came to an end")
+            raise Refused(f"reading it broke off {MOST_BEGUN} times: bring it again, in parts or saved anew")
         await _step(context, tenant, found)
-    except Superseded:
-        context.files.close(found.import_id)
     except Refused as refusal:
         reason = refusal.reason
         await _written(context, tenant, found, lambda job: end(job, "failed", error=reason))
-    except GONE:
-        raise
-    except Exception as error:  # noqa: BLE001 - it is counted, logged, told in the import, and tried again
-        await _stumbled(context, tenant, found, told(error))
 
 
 async def _step(context: Context, tenant: Tenant, found: Import) -> None:
@@ -143,28 +145,27 @@ async def _step(context: Context, tenant: Tenant, found: Import) -> None:
 
 
 async def _written(context: Context, tenant: Tenant, found: Import, write: Callable[[Job], Awaitable[None]]) -> None:
-    """Something about the import, in a transaction of its own; nothing where it is no more as it was found."""
-    try:
-        async with in_tenant(context.pool, tenant.tenant_id, seconds=60) as connection:
-            job = Job(context, connection, tenant, found)
-            await hold(job)
-            await write(job)
-    except Superseded:
-        context.files.close(found.import_id)
+    """Something about the import, in a transaction of its own. Raises Superseded."""
+    async with in_tenant(context.pool, tenant.tenant_id, seconds=60) as connection:
+        job = Job(context, connection, tenant, found)
+        await hold(job)
+        await write(job)
 
 
-async def _stumbled(context: Context, tenant: Tenant, found: Import, failure: str) -> None:
+async def _stumbled(context: Context, tenant_id: UUID, found: Import, error: Exception) -> None:
+    """It is tried again, with growing pauses; what is no fault of the file (a full disk, a lost database) for ever."""
     FAILED.inc()
     context.files.close(found.import_id)
-    which = {"import_id": str(found.import_id), "tenant": str(tenant.tenant_id), "state": found.state}
+    failure = str(error) if isinstance(error, ReaderFailed) else told(error)
+    passing = isinstance(error, GONE)
+    which = {"import_id": str(found.import_id), "tenant": str(tenant_id), "state": found.state}
     log.warning("import_stumbled", error=failure, **which)
-
-    async def stumble(job: Job) -> None:
-        tries = await job.connection.fetchval(queries("imports").stumble, *job.key, failure, context.files.worker)
-        if tries >= MOST_TRIES:
-            await end(job, "failed", error=failure)
-
-    await _written(context, tenant, found, stumble)
+    async with in_tenant(context.pool, tenant_id, seconds=60) as connection:
+        taken = as_taken(context, tenant_id, found)
+        tries = await connection.fetchval(queries("imports").stumble, *taken, failure, passing)
+        if tries is not None and tries >= MOST_TRIES and not passing:
+            tenant = await tenants.load_in(connection, tenant_id, master=context.master)
+            await end(Job(context, connection, tenant, found), "failed", error=failure)
 
 
 async def forget(job: Job, _: Gathered) -> None:

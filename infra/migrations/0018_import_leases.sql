@@ -16,14 +16,14 @@ DROP FUNCTION claim_import(uuid);
 
 -- One import with something to do, locked to the end of the transaction, which then enters its tenant and takes the lease. Of
 -- each business the file brought first, one at a time; of businesses, whose last turn is longest ago. `opened` are the files
--- this worker has open; where it has room for no other, only they and what needs no file are taken.
-CREATE FUNCTION claim_import(worker uuid, in_hand uuid[], opened uuid[], room boolean)
+-- this worker has open; others are taken where they measure no more than `room` bytes, or where no file is needed.
+CREATE FUNCTION claim_import(worker uuid, in_hand uuid[], opened uuid[], room bigint)
 RETURNS TABLE (tenant_id uuid, import_id uuid)
 LANGUAGE sql SECURITY DEFINER SET search_path = rapport, pg_temp AS
 'SELECT i.tenant_id, i.import_id FROM import i
   WHERE i.due_at <= now() AND i.import_id <> ALL (in_hand)
     AND (i.taken_by = worker OR i.taken_until IS NULL OR i.taken_until < now())
-    AND (room OR i.import_id = ANY (opened) OR i.state NOT IN (''reading'', ''running''))
+    AND (i.size <= room OR i.import_id = ANY (opened) OR i.state NOT IN (''reading'', ''running''))
     AND NOT EXISTS (SELECT FROM import o
                      WHERE o.tenant_id = i.tenant_id AND o.import_id <> i.import_id AND o.due_at <= now()
                        AND (o.import_id = ANY (in_hand) OR o.taken_until > now() AND o.taken_by <> worker

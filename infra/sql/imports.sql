@@ -8,8 +8,8 @@ SELECT import_id FROM import
    FOR UPDATE SKIP LOCKED;
 
 -- name: lease
--- It is this worker's for some seconds, and a try is counted, before anything is done.
-UPDATE import SET taken_by = $3, taken_until = now() + interval '8 seconds', tries = tries + 1
+-- It is this worker's for some seconds, at the end of the queue, and a try is counted, before anything is done.
+UPDATE import SET taken_by = $3, taken_until = now() + interval '8 seconds', tries = tries + 1, due_at = clock_timestamp()
  WHERE tenant_id = $1 AND import_id = $2 RETURNING *;
 
 -- name: renew
@@ -74,12 +74,13 @@ UPDATE import SET through_row = $3, position = greatest(position, $4), taken_unt
 -- name: comes_back
 -- Nothing can be done just now; the turn counts for no try.
 UPDATE import SET due_at = clock_timestamp() + $3::interval, taken_until = now() + interval '8 seconds', tries = 0
- WHERE tenant_id = $1 AND import_id = $2 AND taken_by = $4;
+ WHERE tenant_id = $1 AND import_id = $2;
 
 -- name: stumble
--- It went wrong: again with growing pauses, by anybody.
-UPDATE import SET error = $3, due_at = now() + interval '2 seconds' * 2 ^ least(tries - 1, 6), taken_until = NULL
- WHERE tenant_id = $1 AND import_id = $2 AND taken_by = $4 RETURNING tries;
+-- It went wrong: again with growing pauses, by anybody. What passes ($8) is tried for ever.
+UPDATE import SET error = $7, due_at = now() + interval '2 seconds' * 2 ^ least(tries - 1, 6), taken_until = NULL,
+       tries = CASE WHEN $8 THEN least(tries, 6) ELSE tries END
+ WHERE tenant_id = $1 AND import_id = $2 AND taken_by = $3 AND state = $4 AND since = $5 AND through_row = $6 RETURNING tries;
 
 -- name: fail
 UPDATE import SET error = $3 WHERE tenant_id = $1 AND import_id = $2;
@@ -262,8 +263,14 @@ UPDATE import_person SET sealed = NULL WHERE tenant_id = $1 AND import_id = $2 A
 UPDATE import_row SET sealed = NULL WHERE tenant_id = $1 AND import_id = $2 AND sealed IS NOT NULL;
 
 -- name: waiting_rows
-SELECT row, line, member, sealed FROM import_row
- WHERE tenant_id = $1 AND import_id = $2 AND outcome = 'waiting' AND row > $3 ORDER BY row LIMIT $4;
+-- The next of them, $4 or so many as first weigh $5 bytes; and whether they are the last.
+SELECT row, line, member, sealed, before + octet_length(sealed) = weight AND rows < $4 AS last
+  FROM (SELECT row, line, member, sealed, sum(octet_length(sealed)) OVER w - octet_length(sealed) AS before,
+               sum(octet_length(sealed)) OVER () AS weight, count(*) OVER () AS rows
+          FROM (SELECT row, line, member, sealed FROM import_row
+                 WHERE tenant_id = $1 AND import_id = $2 AND outcome = 'waiting' AND row > $3 ORDER BY row LIMIT $4) r
+        WINDOW w AS (ORDER BY row)) x
+ WHERE before < $5 ORDER BY row;
 
 -- name: recorded_rows
 -- What an undo takes back: not entries of an address book, whose people are looked at.

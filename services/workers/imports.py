@@ -12,11 +12,11 @@ from infra.context import Context, open_context
 from infra.database import GONE
 from infra.event_log import Unavailable
 from infra.imports import work
-from infra.imports.open_files import CORES
+from infra.imports.open_files import AT_ONCE
 from infra.settings import Settings
+from services.workers.waking import PAUSE, rest
 
-SWEEP_SECONDS = 2.0
-CONNECTIONS = 6
+CONNECTIONS = 3 * AT_ONCE  # a turn reads in one, begins a batch in another, and keeps its lease up in a third
 
 log = structlog.get_logger()
 
@@ -63,7 +63,7 @@ class Importing:
                 master=self._configured.master_key,
                 connections=CONNECTIONS,
             ) as context:
-                await asyncio.gather(*(self._turns(context) for _ in range(CORES)))
+                await asyncio.gather(*(self._turns(context) for _ in range(AT_ONCE)))
         finally:
             self._begun.clear()
 
@@ -71,7 +71,7 @@ class Importing:
         while not self._stop.is_set():
             self._woken.clear()
             await self._catch_up(context)
-            await self._rest()
+            await rest(self._woken, self._stop)
 
     async def _catch_up(self, context: Context) -> None:
         try:
@@ -79,11 +79,4 @@ class Importing:
                 context.bell.ring()
         except (*GONE, Unavailable) as error:
             log.warning("database_unavailable", error=type(error).__name__)
-            await asyncio.sleep(0.5)
-
-    async def _rest(self) -> None:
-        """Until the next ring, the end, or the sweep."""
-        waits = [asyncio.create_task(event.wait()) for event in (self._woken, self._stop)]
-        await asyncio.wait(waits, timeout=SWEEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+            await asyncio.sleep(PAUSE)

@@ -17,8 +17,7 @@ from infra.imports import work as imports
 from infra.inbox import Taker
 from infra.settings import Settings
 from services.workers.imports import Importing
-
-SWEEP_SECONDS = 2.0
+from services.workers.waking import PAUSE, rest
 
 log = structlog.get_logger()
 
@@ -47,12 +46,15 @@ async def work(configured: Settings, stop: asyncio.Event) -> None:
             taking = asyncio.create_task(taker.run(stop))
             imported = asyncio.create_task(importing.run())
             imported.add_done_callback(lambda _: stop.set())  # without them this process is no worker
-            while not stop.is_set():
-                woken.clear()
-                await _catch_up(context, stop, deliverer)
-                metrics.LOOKED.set_to_current_time()
-                await _rest(woken, stop)
-            importing.stop()
+            try:
+                while not stop.is_set():
+                    woken.clear()
+                    await _catch_up(context, stop, deliverer)
+                    metrics.LOOKED.set_to_current_time()
+                    await rest(woken, stop)
+            finally:  # also where it failed: what goes on without it is no worker, and its end is waited for
+                stop.set()
+                importing.stop()
             await delivering
             await taking
             await imported
@@ -66,15 +68,7 @@ async def _catch_up(context: Context, stop: asyncio.Event, deliverer: Deliverer)
             deliverer.wake()
     except (*GONE, Unavailable) as error:
         log.warning("database_unavailable", error=type(error).__name__)
-        await asyncio.sleep(0.5)
-
-
-async def _rest(woken: asyncio.Event, stop: asyncio.Event) -> None:
-    """Until the next ring, the end, or the sweep."""
-    waits = [asyncio.create_task(event.wait()) for event in (woken, stop)]
-    await asyncio.wait(waits, timeout=SWEEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
+        await asyncio.sleep(PAUSE)
 
 
 async def catch_up(context: Context) -> None:

@@ -12,6 +12,7 @@ from domain.imports import StartImport
 from infra.context import Context
 from infra.imports import desk, files, open_files, readers, reading, whole, work
 from infra.imports.open_files import MOST_OPEN
+from tests.conftest import Database, Servers
 from tests.infra import quiet
 from tests.infra.imports.bringing import OWNER, dried, meetings, outcomes, undone
 from tests.infra.quiet import Connection, Shop, until
@@ -63,13 +64,16 @@ async def test_an_import_that_is_begun_again_and_again_and_never_comes_to_an_end
     await admin.execute("UPDATE import SET tries = $2 WHERE import_id = $1", import_id, work.MOST_BEGUN)
     assert await work.advance_one(context, shop.id, import_id)
     found = await whole.load(context, shop.tenant, import_id)
-    assert (found.state, found.error) == ("failed", "it was begun 25 times, and never came to an end")
+    assert (found.state, found.error) == (
+        "failed",
+        "reading it broke off 12 times: bring it again, in parts or saved anew",
+    )
     assert (await whole.follow(context, rival.tenant, other)).state == "ready"
 
 
 async def test_a_turn_that_comes_to_something_counts_for_no_try(context: Context, shop: Shop, admin: Connection):
     import_id = await waiting(shop, meetings(1_500))
-    await admin.execute("UPDATE import SET tries = 20 WHERE import_id = $1", import_id)
+    await admin.execute("UPDATE import SET tries = 10 WHERE import_id = $1", import_id)
     assert await work.advance_one(context, shop.id, import_id)
     assert (await whole.load(context, shop.tenant, import_id)).tries == 0
 
@@ -138,7 +142,10 @@ async def test_a_batch_whose_worker_died_and_that_was_cancelled_is_finished_and_
     assert (await shop.types()).count("touchpoint.recorded") == 1_000
 
 
-async def test_businesses_take_turns_however_many_files_one_of_them_brings(context: Context, shop: Shop, rival: Shop):
+async def test_businesses_take_turns_however_many_files_one_of_them_brings(
+    context: Context, shop: Shop, rival: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(open_files, "SLICE", 60.0)
     many = [await waiting(shop, meetings(2_500)) for _ in range(4)]
     one = await waiting(rival, meetings(1_500))
     turns = 0
@@ -156,21 +163,22 @@ async def test_turns_beside_each_other_are_never_of_the_same_import(context: Con
     found = [await dried(who, meetings(2_500)) for who in (shop, rival)]
     for who, one in zip((shop, rival), found, strict=True):
         await desk.start(context, who.tenant, one.import_id, StartImport())
-    taken: list[set[UUID]] = []
 
     async def turns() -> None:
         while await work.advance(context):
-            taken.append(set(context.files.in_hand))
+            pass
 
     await asyncio.gather(turns(), turns(), turns())
     for who, one in zip((shop, rival), found, strict=True):
         loaded = await whole.load(context, who.tenant, one.import_id)
         assert await outcomes(who, loaded) == {"recorded": 2_500}
         assert (await who.types()).count("touchpoint.recorded") == 2_500
-    assert all(len(some) <= 2 for some in taken)
 
 
-async def test_a_few_files_are_open_at_once_and_the_others_have_their_time(context: Context):
+async def test_a_few_files_are_open_at_once_and_the_others_have_their_time(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(open_files, "SMALL", 1_000)
     shops = [await quiet.new_shop(context, f"Shop {n}") for n in range(MOST_OPEN + 2)]
     brought = [(shop, await waiting(shop, meetings(1_200))) for shop in shops]
     while await work.advance(context):
@@ -202,3 +210,73 @@ async def test_a_file_of_too_many_rows_is_refused_in_a_sentence(
         "this file has more than 1,000 rows: divide it, and bring the parts",
     )
     assert (await dried(rival, meetings(999))).state == "ready"
+
+
+async def test_a_turn_that_ends_after_its_import_was_cancelled_changes_nothing_of_it(
+    context: Context, shop: Shop, rival: Shop, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(open_files, "SLICE", 0.3)
+    import_id = await waiting(shop, meetings(30))
+    server = server_of_readers()
+    server.suspend()
+    turn = asyncio.create_task(work.advance_one(context, shop.id, import_id))
+    try:
+        await until(lambda: first(shop, "SELECT tries FROM import WHERE import_id = $1 AND tries > 0", import_id))
+        await desk.cancel(context, shop.tenant, import_id)
+        before = await first(shop, "SELECT to_jsonb(i) FROM import i WHERE import_id = $1", import_id)
+        assert await turn
+    finally:
+        server.resume()
+    assert await first(shop, "SELECT to_jsonb(i) FROM import i WHERE import_id = $1", import_id) == before
+    assert (await dried(rival, meetings(3))).state == "ready"
+
+
+async def test_what_is_no_fault_of_the_file_is_tried_for_ever_with_growing_pauses(
+    context: Context, shop: Shop, admin: Connection, monkeypatch: pytest.MonkeyPatch
+):
+    import_id = await waiting(shop, meetings(30))
+
+    async def full(*_: object) -> object:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "fetch", full)
+        for _ in range(work.MOST_BEGUN + work.MOST_TRIES):
+            assert await work.advance_one(context, shop.id, import_id)
+            assert await first(shop, "SELECT due_at > now() FROM import WHERE import_id = $1", import_id)
+            await admin.execute("UPDATE import SET due_at = now()")
+    found = await whole.load(context, shop.tenant, import_id)
+    assert found.state == "reading"
+    assert found.error is not None
+    assert found.error.startswith("OSError at ")
+    assert (await whole.follow(context, shop.tenant, import_id)).state == "ready"
+
+
+async def test_a_business_whose_key_does_not_open_stops_nobody(
+    context: Context, shop: Shop, rival: Shop, admin: Connection
+):
+    broken = await waiting(shop, meetings(30))
+    own = await waiting(rival, meetings(30))
+    await admin.execute("UPDATE tenant SET wrapped_key = sha256(wrapped_key) WHERE tenant_id = $1", shop.id)
+    while await work.advance(context):
+        pass
+    assert await state_of(rival, own) == "ready"
+    assert "WrongKey" in str(await first(shop, "SELECT error FROM import WHERE import_id = $1", broken))
+
+
+async def test_as_many_turns_as_there_may_be_record_beside_each_other(
+    quiet_database: Database, servers: Servers, admin: Connection
+):
+    connections = 3 * 4
+    async with quiet.opened(quiet_database, servers, connections=connections) as context:
+        shops = [await quiet.new_shop(context, f"Shop {n}") for n in range(4)]
+        for shop in shops:
+            found = await dried(shop, meetings(1_200))
+            await desk.start(context, shop.tenant, found.import_id, StartImport())
+
+        async def turns() -> None:
+            while await work.advance(context):
+                pass
+
+        await asyncio.gather(*(turns() for _ in range(4)))
+        assert [(await shop.types()).count("touchpoint.recorded") for shop in shops] == [1_200] * 4

@@ -20,7 +20,7 @@ from tests.infra.quiet import Shop
 
 async def broken_off(context: Context, shop: Shop, found: whole.Import, chance: random.Random) -> whole.Import:
     """Worked on to its end by workers that are cut off at any moment, one after another, each given a little longer."""
-    patience = 0.2
+    patience = 1.0
     while (found := await whole.load(context, shop.tenant, found.import_id)).state not in whole.RESTING:
         step = asyncio.create_task(whole.follow(context, shop.tenant, found.import_id))
         await asyncio.wait([step], timeout=chance.random() * patience)
