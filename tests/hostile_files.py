@@ -79,12 +79,19 @@ def daily_for_ever(size: int) -> bytes:
     return calendar(*(meeting(f"d{n}", "RRULE:FREQ=DAILY\r\n") for n in range(min(5_000, size // 200))))
 
 
+def many_people(size: int) -> bytes:
+    """Series called off, each of 5,000 occurrences that name 500 people."""
+    people = "".join(f"ATTENDEE:mailto:p{n}@mill.example\r\n" for n in range(min(500, size // 40)))
+    lines = f"STATUS:CANCELLED\r\nRRULE:FREQ=DAILY;BYHOUR={','.join(map(str, range(13)))};COUNT=5000\r\n{people}"
+    return calendar(*(meeting(f"p{n}", lines) for n in range(max(1, size // 20_000))))
+
+
 # Files of so many rows cost the account of each row, which is bounded by their number and not by what a reader does.
 ROWS = {"from_lines", "quoted_cell", "nested_quotes", "daily_for_ever"}
 FILES: dict[str, Callable[[int], bytes]] = {
     one.__name__: one
     for one in (
         semicolons, quotes_in_cc, brackets_in_cc, from_lines, quoted_cell, nested_quotes, changed_parts,
-        zones_by_the_second, never, daily_for_ever,
+        zones_by_the_second, never, daily_for_ever, many_people,
     )
 }  # fmt: skip

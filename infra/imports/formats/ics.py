@@ -17,9 +17,11 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event
 from msgspec import Struct
+from msgspec.structs import replace
 from recurring_ical_events.util import to_recurrence_ids  # type: ignore[import-untyped]
 
 from domain import channels
+from domain.appointments import PlanAppointment, check_plan
 from domain.contacts import IdentityGiven
 from domain.errors import Invalid
 from domain.identities import email
@@ -28,6 +30,7 @@ from infra.imports.formats import proposals
 from infra.imports.formats.entries import Entry, entries
 from infra.imports.formats.format import File, Format
 from infra.imports.formats.people import normalised, person
+from infra.imports.formats.properties import properties_of, property_of
 from infra.imports.formats.proposals import Outcome, Passed
 from infra.imports.formats.recurrences import UNREADABLE, Allowance, is_series, occurrences
 from infra.imports.formats.seen import Seen
@@ -147,12 +150,12 @@ class _Series:
 
 def _changes(parts: Sequence[Event]) -> _Changes:
     read = [part for part in parts if _has_times(part)]
-    at = {time for part in read for time in to_recurrence_ids(_of(part, "RECURRENCE-ID").dt)}
+    at = {time for part in read for time in to_recurrence_ids(property_of(part, "RECURRENCE-ID").dt)}
     return _Changes(read, at, set(map(_told_and_now, read)))
 
 
 def _told_and_now(part: Event) -> tuple[str, str]:
-    return str(_of(part, "RECURRENCE-ID").dt), str(_of(part, "DTSTART").dt)
+    return str(property_of(part, "RECURRENCE-ID").dt), str(property_of(part, "DTSTART").dt)
 
 
 def _index(entry: Entry, seen: Seen) -> None:
@@ -168,11 +171,6 @@ def _as_part(entry: Entry, recurrence: str) -> str:
     if _FROM_HERE_ON.search(f";{recurrence}"):
         return entry.text
     return f"{entry.said('RECURRENCE-ID')}\n{entry.said('DTSTART')}"
-
-
-def _of(event: Event, name: str) -> Any:
-    """A property as the library has it: one value or a list, None where there is none."""
-    return event.get(name)
 
 
 def _events(calendar: Calendar) -> list[Event]:
@@ -271,7 +269,7 @@ def _occurring(entry: Entry, event: Event, reading: Reading, series: _Series) ->
         calendar.add_component(one)
     found, own = [], changes.own - itself.own
     for one in occurrences(calendar, event, series.allowance, now=reading.now):
-        told, began = _of(one, "RECURRENCE-ID").dt, _of(one, "DTSTART").dt
+        told, began = property_of(one, "RECURRENCE-ID").dt, property_of(one, "DTSTART").dt
         if told == began and any(at in changes.at and at not in itself.at for at in to_recurrence_ids(began)):
             continue
         if (str(told), str(began)) not in own:
@@ -280,12 +278,12 @@ def _occurring(entry: Entry, event: Event, reading: Reading, series: _Series) ->
 
 
 def _has_times(part: Event) -> bool:
-    return all(isinstance(getattr(_of(part, name), "dt", None), date) for name in ("RECURRENCE-ID", "DTSTART"))
+    return all(isinstance(getattr(property_of(part, name), "dt", None), date) for name in ("RECURRENCE-ID", "DTSTART"))
 
 
 def _from_here_on(changes: Sequence[Event]) -> Sequence[Event]:
     """What the library has to know of the parts: those that change all that follow, and then the others as well."""
-    lasting = sum("RANGE" in _of(part, "RECURRENCE-ID").params for part in changes)
+    lasting = sum("RANGE" in property_of(part, "RECURRENCE-ID").params for part in changes)
     if lasting > MOST_CHANGES:
         raise Invalid(f"this series is changed from one day on more than {MOST_CHANGES} times", field="RECURRENCE-ID")
     return changes if lasting else ()
@@ -295,9 +293,9 @@ def _source_id(entry: Entry, event: Event, seen: Seen) -> str:
     """The entry's id; for a part of a series also which it is, for one that shares its id when it begins."""
     uid, best = _short(entry.uid), seen.best(_key(entry))
     if "RECURRENCE-ID" in event:
-        told = _of(event, "RECURRENCE-ID").dt
+        told = property_of(event, "RECURRENCE-ID").dt
     elif best is not None and best[1] != entry.line:
-        told = _of(event, "DTSTART").dt
+        told = property_of(event, "DTSTART").dt
     else:
         return uid
     return f"{uid}/{_stamp(told.astimezone(UTC)) if isinstance(told, datetime) and told.tzinfo else told}"
@@ -316,7 +314,8 @@ class _Told(Struct):
 
     people: list[Person]
     where: _Where
-    checked: bool = False
+    judged: bool = False
+    refusal: Invalid | None = None
 
 
 class _Judge:
@@ -382,32 +381,47 @@ def _meeting(when: _When, told: _Told, source_id: str, reading: Reading) -> Touc
 
 
 def _appointment(when: _When, told: _Told, source_id: str, reading: Reading, *, cancelled: bool) -> AppointmentRow:
-    if not told.checked:
-        for n, one in enumerate(told.people):
-            proposals.check_person(one, reading, at=f"with[{n}]")
-        told.checked = True
+    """Raises Invalid, in the words of planning it. Who it is with is the same for each occurrence, and judged once."""
+    some = tuple(one.reference for one in told.people[:1])
+    plan = PlanAppointment(when.begins, when.ends, told.where.channel, some, source=NAME, source_id=source_id)
+    check_plan(plan, now=reading.now)
+    if not told.judged:
+        told.judged, told.refusal = True, _refusal(plan, told.people, reading)
+    if told.refusal is not None:
+        raise told.refusal
     return AppointmentRow(NAME, source_id, when.begins, when.ends, told.where.channel, tuple(told.people), cancelled)
+
+
+def _refusal(plan: PlanAppointment, people: Sequence[Person], reading: Reading) -> Invalid | None:
+    """Why it cannot be planned with these people."""
+    try:
+        check_plan(replace(plan, people=tuple(one.reference for one in people)), now=reading.now)
+        for n, one in enumerate(people):
+            proposals.check_person(one, reading, at=f"with[{n}]")
+    except Invalid as error:
+        return error
+    return None
 
 
 def _is_all_day(event: Event) -> bool:
     marked = str(event.get("X-MICROSOFT-CDO-ALLDAYEVENT", "")).upper() == "TRUE"
-    return marked or not isinstance(_of(event, "DTSTART").dt, datetime)
+    return marked or not isinstance(property_of(event, "DTSTART").dt, datetime)
 
 
 def _when(event: Event, reading: Reading) -> _When:
     """Begin and end in UTC. Raises Invalid."""
-    if not isinstance(_of(event, "DTSTART").dt, datetime):
-        day = _of(event, "DTSTART").dt
+    if not isinstance(property_of(event, "DTSTART").dt, datetime):
+        day = property_of(event, "DTSTART").dt
         if not isinstance(day, date) or not 1900 <= day.year <= 2200:
             raise Invalid("this is before 1900, or no day", field="DTSTART")
         at = datetime(day.year, day.month, day.day, tzinfo=UTC)
         return _When(at, at)
-    begins = _utc(_of(event, "DTSTART"), reading)
+    begins = _utc(property_of(event, "DTSTART"), reading)
     ends = begins
     if "DTEND" in event:
-        ends = _utc(_of(event, "DTEND"), reading)
-    elif "DURATION" in event and isinstance(_of(event, "DURATION").dt, timedelta):
-        ends = begins + min(_of(event, "DURATION").dt, timedelta(days=3_660))
+        ends = _utc(property_of(event, "DTEND"), reading)
+    elif "DURATION" in event and isinstance(property_of(event, "DURATION").dt, timedelta):
+        ends = begins + min(property_of(event, "DURATION").dt, timedelta(days=3_660))
     if ends < begins:
         raise Invalid("it ends before it begins", field="DTEND")
     return _When(begins, ends)
@@ -429,7 +443,7 @@ def _people(event: Event, reading: Reading, signs: tuple[str, ...]) -> list[Pers
     """The others: organiser and attendees, without rooms, without who declined. Raises Passed where nobody is left."""
     found: dict[tuple[str, str], Person] = {}
     declined = False
-    for one in chain(_several(_of(event, "ATTENDEE")), _several(_of(event, "ORGANIZER"))):
+    for one in chain(properties_of(event, "ATTENDEE"), properties_of(event, "ORGANIZER")):
         known = _address(one)
         identity = known and normalised(known, reading)
         if not known or not identity or str(one.params.get("CUTYPE", "")).upper() in _NO_PEOPLE:
@@ -449,11 +463,6 @@ def _people(event: Event, reading: Reading, signs: tuple[str, ...]) -> list[Pers
     if len(found) > MOST_PEOPLE:
         raise Invalid(f"an entry names at most {MOST_PEOPLE:,} people", field="ATTENDEE")
     return list(found.values())
-
-
-def _several(value: Any) -> Iterator[Any]:
-    if value is not None:
-        yield from value if isinstance(value, list) else (value,)
 
 
 def _address(one: Any) -> IdentityGiven | None:
@@ -500,7 +509,7 @@ def _place(location: str) -> str | None:
 def _call(event: Event, location: str) -> str | None:
     """The channel of the call the entry has an address of."""
     for name in ("CONFERENCE", "X-GOOGLE-CONFERENCE", "X-MICROSOFT-SKYPETEAMSMEETINGURL"):
-        for value in islice(_several(_of(event, name)), _CALLS_READ):
+        for value in islice(properties_of(event, name), _CALLS_READ):
             if found := _URL.search(str(value)[:_READ]):
                 return _host(found[0]) or "video"
     for text in (location, str(event.get("URL", ""))[:_READ], str(event.get("DESCRIPTION", ""))):
@@ -525,7 +534,7 @@ def _host(url: str) -> str | None:
 def _shown(entry: Entry, event: Event | None = None) -> str:
     """When and which; not what it was about."""
     if event is not None and "DTSTART" in event:
-        return shown(str(_of(event, "DTSTART").dt), _short(entry.uid))
+        return shown(str(property_of(event, "DTSTART").dt), _short(entry.uid))
     return shown(entry.value("DTSTART").rpartition(":")[2], _short(entry.uid))
 
 

@@ -6,7 +6,7 @@ Rules that could keep a reader busy for ever are refused before they are followe
 together is counted, by what they say alone, so that the same file has the same rows each time it is read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from icalendar import Calendar, Event
 
 from domain.errors import Invalid
 from infra.imports.formats import rules
+from infra.imports.formats.properties import properties_of, property_of
 
 # What the libraries raise for what is no calendar; they have no one word for it.
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
@@ -22,12 +23,14 @@ UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, Overf
 MOST = 5_000
 MOST_RULES = 3
 MOST_OF_FILE = 100_000
+MOST_PEOPLE = 500_000  # of the occurrences of a series together: each names all of its own
 BACK = 10
 AHEAD = 1
 LONGEST = timedelta(days=366)
 # What one file may cost: about ten seconds. A day that a rule is held against costs one, a step of days more.
 _COST_OF_FILE = 30_000_000
 _COST_OF_STEP = {"DAILY": 5, "WEEKLY": 14, "MONTHLY": 31, "YEARLY": 366}
+_PEOPLE_OF_ONE = 10  # that come with an occurrence; with more of them it counts as several
 _COST_OF_DATE = 100  # one that is listed (RDATE, EXDATE)
 
 
@@ -48,7 +51,8 @@ class Allowance:
         """Raises Invalid where nothing is left."""
         if self._occurrences < 0:
             raise Invalid(
-                f"the series of this file have together more than {MOST_OF_FILE:,} occurrences",
+                f"the series of this file have together more than {MOST_OF_FILE:,} occurrences; one with many people "
+                f"counts once for each {_PEOPLE_OF_ONE} of them",
                 field="RRULE",
             )
         if self._cost < 0:
@@ -65,27 +69,40 @@ def occurrences(calendar: Calendar, event: Event, allowance: Allowance, *, now: 
     since, until = month.replace(year=month.year - BACK), month.replace(year=month.year + AHEAD)
     allowance.check()
     _check_measure(event)
-    followed = [rules.told(rule) for rule in _several(event.get("RRULE"))]
+    followed = [rules.told(rule) for rule in properties_of(event, "RRULE")]
     if "RDATE" not in event and not any(_reaches(event, rule, since, until) for rule in followed):
         return []
-    for rule, parts in zip(_several(event.get("RRULE")), followed, strict=True):
-        _take_cost(allowance, rule, parts, _of(event, "DTSTART"), until)
+    for rule, parts in zip(properties_of(event, "RRULE"), followed, strict=True):
+        _take_cost(allowance, rule, parts, property_of(event, "DTSTART").dt, until)
     allowance.take(cost=_COST_OF_DATE * sum(_dates(event, name) for name in ("RDATE", "EXDATE")))
     found: dict[tuple[str, str], Event] = {}
     series = recurring_ical_events.of(calendar)
     for year in range(since.year, until.year):
         for one in series.between(month.replace(year=year), month.replace(year=year + 1)):
             found.setdefault((_written(one, "DTSTART"), _written(one, "RECURRENCE-ID")), one)
-        if len(found) > MOST:
+        if (why := _too_many(found.values())) is not None:
             allowance.take(occurrences=len(found))
-            raise Invalid(f"this series has more than {MOST:,} occurrences in {BACK + AHEAD} years", field="RRULE")
-    allowance.take(occurrences=len(found))
+            raise Invalid(why, field="RRULE")
+    allowance.take(occurrences=sum(max(1, _people(one) // _PEOPLE_OF_ONE) for one in found.values()))
     return list(found.values())
+
+
+def _too_many(found: Collection[Event]) -> str | None:
+    """Why these are more occurrences than a series can have."""
+    if len(found) > MOST:
+        return f"this series has more than {MOST:,} occurrences in {BACK + AHEAD} years"
+    if sum(map(_people, found)) > MOST_PEOPLE:
+        return f"the occurrences of this series name together more than {MOST_PEOPLE:,} people"
+    return None
+
+
+def _people(one: Event) -> int:
+    return len(properties_of(one, "ATTENDEE"))
 
 
 def _check_measure(event: Event) -> None:
     """Raises Invalid for more rules, dates or time than a series can have."""
-    several = list(_several(event.get("RRULE")))
+    several = properties_of(event, "RRULE")
     if len(several) > MOST_RULES:
         raise Invalid(f"this series has more than {MOST_RULES} rules", field="RRULE")
     for rule in several:
@@ -94,13 +111,16 @@ def _check_measure(event: Event) -> None:
         raise Invalid("this series has a rule of exceptions (EXRULE), which is not read", field="EXRULE")
     if _dates(event, "RDATE") > MOST:
         raise Invalid(f"this series has more than {MOST:,} dates", field="RDATE")
-    begins: Any = _of(event, "DTSTART")
-    if "DTEND" in event and isinstance(_of(event, "DTEND"), type(begins)):
-        lasts = _of(event, "DTEND").replace(tzinfo=None) - begins.replace(tzinfo=None) if _is_time(begins) else None
-    else:
-        lasts = _of(event, "DURATION") if "DURATION" in event else None
+    begins, ends, lasts = (_when_said(event, name) for name in ("DTSTART", "DTEND", "DURATION"))
+    if isinstance(ends, type(begins)):
+        lasts = ends.replace(tzinfo=None) - begins.replace(tzinfo=None) if _is_time(begins) else None
     if isinstance(lasts, timedelta) and lasts > LONGEST:
         raise Invalid("an occurrence of this series lasts longer than a year", field="RRULE")
+
+
+def _when_said(event: Event, name: str) -> Any:
+    value = property_of(event, name)
+    return None if value is None else value.dt
 
 
 def _is_time(value: object) -> bool:
@@ -108,13 +128,13 @@ def _is_time(value: object) -> bool:
 
 
 def _dates(event: Event, name: str) -> int:
-    return sum(len(listed.dts) for listed in _several(event.get(name)))
+    return sum(len(listed.dts) for listed in properties_of(event, name))
 
 
 def _reaches(event: Event, parts: rules.Told, since: datetime, until: datetime) -> bool:
     """Whether a rule begins before the window ends, and ends after it begins; give or take a day, for the zones."""
     ends: Any = next(iter(parts.get("UNTIL", [])), None)
-    begins = _day(_of(event, "DTSTART"))
+    begins = _day(property_of(event, "DTSTART").dt)
     return begins <= until.date() + timedelta(1) and (ends is None or _day(ends) >= since.date() - LONGEST)
 
 
@@ -136,16 +156,6 @@ def _take_cost(allowance: Allowance, rule: object, parts: rules.Told, begins: da
     allowance.take(cost=a_step * (max(steps, 0) + 2 * apart))
 
 
-def _of(event: Event, name: str) -> Any:
-    found: Any = event.get(name)
-    return found.dt
-
-
 def _written(event: Event, name: str) -> str:
-    value: Any = event.get(name)
-    return "" if value is None else str(value.dt)
-
-
-def _several(value: Any) -> Iterator[Any]:
-    if value is not None:
-        yield from value if isinstance(value, list) else (value,)
+    at = _when_said(event, name)
+    return "" if at is None else str(at)

@@ -25,8 +25,7 @@ class Seen:
     """Open it with `with`: what it holds is gone at the end."""
 
     def __init__(self) -> None:
-        # A reader is asked for its rows from several threads, one after the other.
-        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(_SQL.tables)
         self._database.execute("BEGIN")
 

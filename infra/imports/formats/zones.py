@@ -1,11 +1,10 @@
 """The time zones a calendar defines, for itself alone: what it says of a name counts in no other calendar.
 
-The library keeps the zones it has seen for its whole process. So each calendar has its own, which the library is given
-for as long as it reads something of that calendar, and which it forgets after.
+The library keeps the zones it has seen for as long as its process lives, and a file may hold several calendars. So each
+calendar has its own, which the library is given while it reads something of that calendar, and which it forgets after.
 """
 
 import re
-import threading
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from msgspec import Struct
 
 from domain.errors import Invalid
 from infra.imports.formats import rules
+from infra.imports.formats.properties import properties_of
 
 MAX_ZONES = 65_536  # characters of the zones of one calendar
 MOST_CHANGES = 100  # of its time that a zone tells of, each with its rule
@@ -32,7 +32,6 @@ _NAMED = re.compile(r"^TZID(?:;[^:\n]*)?:(.*)$", re.IGNORECASE | re.MULTILINE)
 _TOO_LONG = re.compile(rf'TZID="?(?:[^":;\n]{{{LONGEST_NAME + 1}}}|(?:[^"/:;\n]*/){{9}})', re.IGNORECASE)
 _OTHER_RULES = frozenset({"EXRULE", "EXDATE"})
 _SAYS = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYMONTH", "BYDAY", "BYMONTHDAY", "WKST"})
-_ONE_AT_A_TIME = threading.RLock()
 
 
 class _Followed(Struct):
@@ -108,12 +107,11 @@ class _Onsets:
 @contextmanager
 def applied(zones: Zones) -> Iterator[None]:
     """The library knows these zones, and none of another calendar."""
-    with _ONE_AT_A_TIME:
-        tzp.use(zones)
-        try:
-            yield
-        finally:
-            tzp.use_default()
+    tzp.use(zones)
+    try:
+        yield
+    finally:
+        tzp.use_default()
 
 
 def check_names(text: str) -> None:
@@ -132,8 +130,8 @@ def _check(zone: Any) -> int:
         if not _OTHER_RULES.isdisjoint(change):
             raise _refused("a time zone with exceptions (EXDATE, EXRULE), which are not read")
         begins: Any = change["DTSTART"].dt
-        dates += sum(len(several.dts) for several in _several(change.get("RDATE")))
-        for rule in _several(change.get("RRULE")):
+        dates += sum(len(several.dts) for several in properties_of(change, "RDATE"))
+        for rule in properties_of(change, "RRULE"):
             _check_rule(rule)
             years += max(0, _last_year(rule) - _later(change, begins))
     if dates > MOST_DATES:
@@ -167,12 +165,6 @@ def _later(change: Any, begins: Any) -> int:
     if begins.year < 1900 and "COUNT" not in parts and rules.interval_of(parts) == 1:
         change["DTSTART"].dt = begins = begins.replace(year=1896 + begins.year % 4)
     return int(begins.year)
-
-
-def _several(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
 
 
 def _refused(reason: str) -> Invalid:

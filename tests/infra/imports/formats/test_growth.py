@@ -59,6 +59,7 @@ def thrice(n: int) -> str:
     return "".join(entry("RRULE:FREQ=DAILY;COUNT=3", begins=one) for one in begins)
 
 
+OFTEN = f"RRULE:FREQ=DAILY;BYHOUR={','.join(map(str, range(13)))}"
 YEARLY = "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=1SU\n"
 
 
@@ -164,6 +165,21 @@ FILES: dict[str, tuple[str, Callable[[int], str], int]] = {
         "ics",
         lambda n: calendar(entries(1, "RRULE:FREQ=DAILY;COUNT=200", people=people(n))),
         300,
+    ),
+    "series of many people to come": (
+        "ics",
+        lambda n: calendar(entries(1, "RRULE:FREQ=DAILY;COUNT=200", begins="20261201T150000Z", people=people(n))),
+        240,
+    ),
+    "series of more people than they may name": (
+        "ics",
+        lambda n: calendar(entries(1, f"STATUS:CANCELLED\n{OFTEN};COUNT=1500", people=people(n))),
+        400,
+    ),
+    "series of many people, one after the other": (
+        "ics",
+        lambda n: calendar(entries(n, f"STATUS:CANCELLED\n{OFTEN};COUNT=1000", people=people(100))),
+        3,
     ),
     "parts of a series with rules": ("ics", lambda n: calendar(changed(n, "RRULE:FREQ=DAILY;COUNT=100\n")), 6),
     "parts of a series": ("ics", lambda n: calendar(entry("RRULE:FREQ=DAILY;COUNT=5"), changed(n)), 400),

@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from domain.appointments import PlanAppointment, check_plan
+from domain.errors import Invalid
 from domain.imports import AppointmentRow, Rejected, Row, Skipped, TouchpointRow
+from domain.touchpoints import Reference
 from infra.imports.formats import FORMATS
 from tests.infra.imports.formats.files import READING, file, only, recorded, rows
 
@@ -52,6 +55,42 @@ def test_an_entry_to_come_is_an_appointment_and_no_touchpoint():
     )  # fmt: skip
     assert (outcome.channel, outcome.cancelled, outcome.source_id) == ("office", False, "1@x")
     assert [who.reference.email for who in outcome.people] == ["ana@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("others", "when", "field"),
+    [
+        (500, FUTURE, None),
+        (501, FUTURE, "with"),
+        (1_000, FUTURE, "with"),
+        (1, "DTSTART:20270506T150000Z\nDTEND:20270606T150000Z\n", None),
+        (1, "DTSTART:20270506T150000Z\nDTEND:20270606T150100Z\n", "ends_at"),
+        (1, "DTSTART:20380506T150000Z\nDTEND:20380506T160000Z\n", "starts_at"),
+    ],
+)
+def test_an_entry_to_come_is_taken_or_refused_as_planning_it_would_be(others: int, when: str, field: str | None):
+    people = "".join(f"ATTENDEE:mailto:p{n}@example.com\n" for n in range(others))
+    starts_at, ends_at = (datetime.strptime(line.partition(":")[2], "%Y%m%dT%H%M%S%z") for line in when.splitlines())
+    named = tuple(Reference(email=f"p{n}@example.com") for n in range(others))
+    plan = PlanAppointment(starts_at, ends_at, "calendar", named, source="ics", source_id="1@x")
+    judged = one(when=when, people=people)
+    if field is None:
+        check_plan(plan, now=READING.now)
+        assert isinstance(judged, AppointmentRow)
+    else:
+        with pytest.raises(Invalid) as refused:
+            check_plan(plan, now=READING.now)
+        assert judged == Rejected(refused.value.reason, field=field)
+        assert refused.value.field == field
+
+
+def test_each_occurrence_to_come_with_too_many_is_refused_and_those_that_were_are_meetings():
+    people = "".join(f"ATTENDEE:mailto:p{n}@example.com\n" for n in range(501))
+    when = "DTSTART:20261120T150000Z\nDTEND:20261120T160000Z\n"
+    found = rows(calendar(event("RRULE:FREQ=DAILY;COUNT=5\n", when=when, people=people)), named="ics")
+    refused = Rejected("an appointment is with 1 to 500 people", field="with")
+    assert [made.record.audience for made in recorded(found)] == [501, 501]
+    assert [row.outcome for row in found[2:]] == [refused] * 3
 
 
 @pytest.mark.parametrize("when", [PAST, FUTURE])

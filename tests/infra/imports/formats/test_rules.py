@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from icalendar.prop import vRecur
 
 from domain.errors import Invalid
-from domain.imports import Rejected, Skipped, TouchpointRow
+from domain.imports import AppointmentRow, Rejected, Skipped, TouchpointRow
 from infra.imports.formats import rules
 from infra.imports.formats.recurrences import Allowance
 from tests.infra.imports.formats.files import rows
@@ -115,6 +115,31 @@ def test_what_the_series_of_a_file_take_together_has_an_end():
         allowance.check()
     with pytest.raises(Invalid, match="more work"):
         Allowance(occurrences=10, cost=1).take(cost=2)
+
+
+def of_many(people: int, *, count: int, uid: str) -> str:
+    """A series called off: each of its rows names all of its people."""
+    named = "".join(f"ATTENDEE:mailto:p{n}@example.com\n" for n in range(people - 1))
+    return entry(f"STATUS:CANCELLED\nRRULE:FREQ=DAILY;COUNT={count}\n{named}", begins="20170506T150000Z", uid=uid)
+
+
+def test_a_series_whose_rows_name_too_many_people_costs_itself_alone():
+    bad, *good = rows(
+        calendar(of_many(500, count=1_001, uid="1"), of_many(500, count=1_000, uid="2"), entry("", uid="3")),
+        named="ics",
+    )
+    assert bad.outcome == Rejected(
+        "the occurrences of this series name together more than 500,000 people", field="RRULE"
+    )
+    assert [type(row.outcome) for row in good] == [AppointmentRow] * 1_000 + [TouchpointRow]
+
+
+def test_an_occurrence_of_many_people_is_several_of_those_a_file_may_have():
+    several = [of_many(400, count=1_000, uid=str(n)) for n in range(3)]
+    *good, bad = rows(calendar(*several), named="ics")
+    assert [type(row.outcome) for row in good] == [AppointmentRow] * 2_000
+    assert isinstance(bad.outcome, Rejected)
+    assert "more than 100,000 occurrences; one with many people counts once for each 10 of them" in bad.outcome.reason
 
 
 @pytest.mark.parametrize(

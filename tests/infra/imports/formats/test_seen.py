@@ -1,6 +1,5 @@
 """What a reader remembers: counts, texts to many, versions."""
 
-import threading
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
@@ -55,13 +54,3 @@ def test_parts_are_those_of_the_best_versions():
             seen.offer(("whole", "part"), rank, line)
             seen.keep_part(("whole",), ("whole", "part"), line, f"text {line}")
         assert seen.parts(("whole",), most=9) == ["text 20"]
-
-
-def test_it_may_be_asked_from_one_thread_after_the_other():
-    counts = []
-    with Seen() as seen:
-        for _ in range(3):
-            thread = threading.Thread(target=lambda: counts.append(seen.times("a")))
-            thread.start()
-            thread.join()
-    assert counts == [1, 2, 3]
