@@ -88,7 +88,7 @@ class OpenFiles:
         self.claiming = asyncio.Lock()
         self.in_hand: set[UUID] = set()
         self._open: dict[UUID, _Open] = {}
-        self._readers = Readers()
+        self.readers = Readers()
         self._turns = Turns(at_once=AT_ONCE, longest_wait=LONGEST_WAIT)
 
     @property
@@ -124,7 +124,7 @@ class OpenFiles:
 
     async def _asked(self, task: Task, file: IO[bytes]) -> Answer:
         """All that a reader says of a file, where that is one word."""
-        reader = await self._readers.begin(task, file)
+        reader = await self.readers.begin(task, file)
         try:
             return await reader.answer()
         finally:
@@ -173,7 +173,7 @@ class OpenFiles:
         return found
 
     async def _begin(self, found: _Open, task: Task) -> None:
-        found.reader = await self._readers.begin(task, found.file)
+        found.reader = await self.readers.begin(task, found.file)
 
     async def _answer(self, import_id: UUID, found: _Open) -> Answer | None:
         """What the reader says within the slice of a turn. What goes wrong closes it."""
@@ -222,4 +222,4 @@ class OpenFiles:
 
     def close_down(self) -> None:
         self.close_all()
-        self._readers.close()
+        self.readers.close()

@@ -134,6 +134,7 @@ class _Server:
     """The process that forks readers."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", control: socket.socket) -> None:
+        self.pid = process.pid
         self._process = process
         self._control = control
         self._numbers = count(1)
@@ -248,6 +249,11 @@ class Readers:
     def __init__(self) -> None:
         self._server: _Server | None = None
         self._starting = asyncio.Lock()
+
+    @property
+    def server(self) -> int | None:
+        """The process id of the server, while there is one."""
+        return self._server.pid if self._server is not None else None
 
     async def begin(self, task: Task, file: IO[bytes]) -> Reader:
         """A process that reads this file, which has a descriptor and no unwritten bytes. Raises ReaderFailed."""

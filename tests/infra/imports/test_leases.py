@@ -10,7 +10,7 @@ import pytest
 from domain.errors import Refused
 from domain.imports import StartImport
 from infra.context import Context
-from infra.imports import desk, files, open_files, readers, reading, whole, work
+from infra.imports import desk, files, open_files, reading, whole, work
 from infra.imports.open_files import MOST_OPEN
 from tests.conftest import Database, Servers
 from tests.infra import quiet
@@ -28,9 +28,9 @@ async def state_of(shop: Shop, import_id: UUID) -> str:
     return (await whole.load(shop.context, shop.tenant, import_id)).state
 
 
-def server_of_readers() -> psutil.Process:
-    [server] = [one for one in psutil.Process().children() if readers.MODULE in one.cmdline()]
-    return server
+def server_of_readers(context: Context) -> psutil.Process:
+    assert context.files.readers.server is not None
+    return psutil.Process(context.files.readers.server)
 
 
 async def test_a_try_is_counted_and_the_import_can_be_cancelled_while_its_file_is_being_read(
@@ -39,7 +39,7 @@ async def test_a_try_is_counted_and_the_import_can_be_cancelled_while_its_file_i
     monkeypatch.setattr(open_files, "SLICE", 60.0)
     other = await waiting(rival, meetings(30))
     import_id = await waiting(shop, meetings(30))
-    server = server_of_readers()
+    server = server_of_readers(context)
     server.suspend()  # so that no reader says anything
     turn = asyncio.create_task(work.advance_one(context, shop.id, import_id))
     try:
@@ -217,7 +217,7 @@ async def test_a_turn_that_ends_after_its_import_was_cancelled_changes_nothing_o
 ):
     monkeypatch.setattr(open_files, "SLICE", 0.3)
     import_id = await waiting(shop, meetings(30))
-    server = server_of_readers()
+    server = server_of_readers(context)
     server.suspend()
     turn = asyncio.create_task(work.advance_one(context, shop.id, import_id))
     try:

@@ -74,14 +74,15 @@ async def read_to_the_end(reader: Reader) -> None:
         answer = await reader.answer()
 
 
-def children() -> list[psutil.Process]:
-    """The servers of readers of this process, and their readers."""
-    ours = [one for one in psutil.Process().children() if readers_module.MODULE in one.cmdline()]
-    return [*ours, *(reader for one in ours for reader in one.children())]
+def processes(readers: Readers) -> list[psutil.Process]:
+    """The server of readers, and the readers there are just now."""
+    assert readers.server is not None
+    server = psutil.Process(readers.server)
+    return [server, *server.children()]
 
 
-def of_reader() -> psutil.Process:
-    [_, reader] = children()
+def of_reader(readers: Readers) -> psutil.Process:
+    [_, reader] = processes(readers)
     return reader
 
 
@@ -114,7 +115,7 @@ async def test_a_reader_has_no_setting_no_key_and_no_address(readers: Readers, m
     reader = await readers.begin(Task("read", AMPLE, "table", READING), stored(meetings(5_000)))
     await reader.answer()
     reader.pause()
-    server, process = children()
+    server, process = processes(readers)
     for one in (server, process):
         assert set(one.environ()) <= {*sandbox.KEPT_VARIABLES, "PYTHONPATH"}
         assert one.net_connections() == [] or one is server
@@ -198,7 +199,7 @@ async def test_a_reader_that_nobody_waits_for_computes_no_further(files: OpenFil
     found = source(meetings(30_000))
     await rows_of(files, found, after=0)
     files.pause(found.import_id)
-    reader = of_reader()
+    reader = of_reader(files.readers)
     await until(lambda: answered(reader.status() == psutil.STATUS_STOPPED))
     before = reader.cpu_times()
     await asyncio.sleep(0.2)
@@ -214,30 +215,30 @@ async def answered(what: bool) -> bool:
 async def test_what_was_told_last_is_told_again_without_reading_anew(files: OpenFiles):
     found = source(meetings(3_000))
     first = await rows_of(files, found, after=0)
-    reader = of_reader()
+    reader = of_reader(files.readers)
     assert await rows_of(files, found, after=0) is first
-    assert of_reader().pid == reader.pid
+    assert of_reader(files.readers).pid == reader.pid
     assert await rows_of(files, found, after=1_000) is not first
-    assert of_reader().pid == reader.pid
+    assert of_reader(files.readers).pid == reader.pid
     again = await rows_of(files, found, after=0)
     assert again == first
-    assert of_reader().pid != reader.pid
+    assert of_reader(files.readers).pid != reader.pid
 
 
 async def test_another_pass_reads_anew(files: OpenFiles):
     content = meetings(3_000)
     found = source(content)
     await rows_of(files, found, after=0)
-    before = of_reader()
+    before = of_reader(files.readers)
     later = Source(found.tenant_id, found.import_id, "second", found.format, found.size, found.fetch)
     assert await rows_of(files, later, after=0)
-    assert of_reader().pid != before.pid
+    assert of_reader(files.readers).pid != before.pid
 
 
 async def test_a_reader_that_was_killed_is_no_word_about_the_file(files: OpenFiles):
     found = source(meetings(30_000))
     await rows_of(files, found, after=0)
-    of_reader().kill()
+    of_reader(files.readers).kill()
     with pytest.raises(ReaderFailed, match="signal 9"):
         await read_on(files, found)
     assert await rows_of(files, found, after=29_000)
@@ -246,19 +247,19 @@ async def test_a_reader_that_was_killed_is_no_word_about_the_file(files: OpenFil
 async def test_a_server_that_was_killed_is_started_again(files: OpenFiles):
     found = source(meetings(30_000))
     await rows_of(files, found, after=0)
-    server, reader = children()
+    server, reader = processes(files.readers)
     server.kill()
     with pytest.raises(ReaderFailed):
         await read_on(files, found)
     await until(lambda: answered(not reader.is_running() or reader.status() == psutil.STATUS_ZOMBIE))
     assert await rows_of(files, found, after=29_000)
-    assert children()[0].pid != server.pid
+    assert processes(files.readers)[0].pid != server.pid
 
 
 async def test_closed_nothing_is_left_of_them(readers: Readers):
     await readers.begin(Task("read", AMPLE, "table", READING), stored(meetings(30_000)))
-    await until(lambda: answered(len(children()) == 2))
-    there = children()
+    await until(lambda: answered(len(processes(readers)) == 2))
+    there = processes(readers)
     readers.close()
     _, left = psutil.wait_procs(there, timeout=10)
     assert left == []
@@ -269,9 +270,9 @@ async def test_each_file_is_read_by_a_process_that_has_read_no_other(readers: Re
     for _ in range(3):
         reader = await readers.begin(Task("read", AMPLE, "table", READING), stored(meetings(3_000)))
         await reader.answer()
-        pids.add(of_reader().pid)
+        pids.add(of_reader(readers).pid)
         reader.close()
-        await until(lambda: answered(len(children()) == 1))
+        await until(lambda: answered(len(processes(readers)) == 1))
     assert len(pids) == 3
 
 

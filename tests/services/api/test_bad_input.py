@@ -37,7 +37,7 @@ ITEMS: dict[str, tuple[dict[str, Any], str]] = {
     "before 1900": ({"occurred_at": "1899-12-31T23:59:59Z"}, "occurred_at"),
     "before all time": ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at"),
     "after all time": ({"occurred_at": "9999-12-31T23:59:59-14:00"}, "occurred_at"),
-    "more than a day ahead": ({"occurred_at": ago(-1.01)}, "occurred_at"),
+    "more than a day ahead": ({"occurred_at": ago(-1.5)}, "occurred_at"),
     "a channel in capitals": ({"channel": "LinkedIn"}, "channel"),
     "an empty channel": ({"channel": ""}, "channel"),
     "a long channel": ({"channel": "x" * 61}, "channel"),
