@@ -55,11 +55,9 @@ async def work(configured: Settings, stop: asyncio.Event) -> None:
             finally:  # also where it failed: what goes on without it is no worker, and its end is waited for
                 stop.set()
                 importing.stop()
-            await delivering
-            await taking
-            await imported
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+                listening.cancel()
+                await asyncio.gather(delivering, taking, imported)
+                await asyncio.gather(listening, return_exceptions=True)
 
 
 async def _catch_up(context: Context, stop: asyncio.Event, deliverer: Deliverer) -> None:
