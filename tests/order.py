@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from infra import garbage
+
 HERE = Path(__file__).parent
 # Files or folders, the longest first, as `--timing` has them. A group's tests stay together.
 LONG = (
@@ -47,3 +49,8 @@ def place(path: Path) -> int:
     if path.is_relative_to(HERE / SHORT):
         return len(LONG) + 1
     return next((at for at, long in enumerate(LONG) if path.is_relative_to(HERE / long)), len(LONG))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: looked through at each collection of garbage, it costs every test."""
+    garbage.settle()

@@ -148,7 +148,9 @@ async def _serve(app: Litestar, opened: asyncio.Event, finished: asyncio.Event) 
         opened.set()
         await finished.wait()
         worker.cancel()
-        await asyncio.gather(worker, delivering, return_exceptions=True)
+        ended = await asyncio.gather(worker, delivering, return_exceptions=True)
+        if failures := [one for one in ended if isinstance(one, Exception)]:
+            raise ExceptionGroup("the work beside the tested API had ended", failures)
 
 
 def _rings(context: Context) -> asyncio.Event:

@@ -2,8 +2,6 @@
 
 import gc
 import json
-import statistics
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 
@@ -18,6 +16,7 @@ from domain.letters import composed, without_accents
 from domain.signatures import Signed
 from infra import inbox
 from infra.imports.formats import ndjson
+from tests import measuring
 
 ANYTHING: msgspec.json.Decoder[object] = msgspec.json.Decoder()
 MOST = 1_000
@@ -89,15 +88,8 @@ def refused(reader: Callable[[bytes], object], body: bytes) -> Refused | None:
 
 
 def cost(act: Callable[[], object]) -> float:
-    """Seconds of the processor: the median of three, or the first where it is not worth more."""
-    spent: list[float] = []
-    while len(spent) < 3:
-        began = time.process_time()
-        act()
-        spent.append(time.process_time() - began)
-        if spent[0] < 0.005:
-            break
-    return statistics.median(spent)
+    """Seconds of the processor."""
+    return measuring.seconds(act)
 
 
 def peak(act: Callable[[], object]) -> int:
@@ -157,9 +149,7 @@ def test_what_is_nearly_json_costs_what_json_costs(plain: float, before: str, pa
     unit = "".join(parts).encode(errors="surrogatepass")
     body = before.encode() + unit * ((LARGE - 100) // max(1, len(unit))) + after.encode()
     for name, read in LARGE_READERS.items():
-        began = time.process_time()
-        refused(read, body)
-        spent = time.process_time() - began
+        spent = measuring.seconds(lambda: refused(read, body), enough=10 * plain)  # noqa: B023
         assert spent <= 30 * plain, (name, body[:60])
 
 

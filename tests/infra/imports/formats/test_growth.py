@@ -1,7 +1,6 @@
 """Twice the file takes at most three times the time and the memory, whatever stands in it. What is refused says so."""
 
 import io
-import time
 import tracemalloc
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from domain.errors import Invalid
 from domain.imports import Row
 from infra.imports.formats import FORMATS
+from tests import measuring
 from tests.infra.imports.formats.files import READING
 
 NOISE = 0.15  # seconds; below it a ratio says nothing
@@ -229,13 +229,7 @@ def read(name: str, content: bytes) -> list[Row]:
 
 
 def seconds(name: str, content: bytes) -> float:
-    def once() -> float:
-        began = time.process_time()
-        read(name, content)
-        return time.process_time() - began
-
-    first = once()
-    return first if first > 1 else min(first, once(), once())  # whatever else runs here only adds to it
+    return measuring.seconds(lambda: read(name, content))
 
 
 def peak(name: str, content: bytes) -> int:
@@ -377,7 +371,6 @@ def test_whatever_a_file_is_made_of_it_takes_no_more_than_a_share_of_its_size(na
     """A share so large that only what grows out of measure exceeds it, whatever machine it is."""
     head, body = data.draw(hostile(name))
     content = f"{head}{body}\n".encode(errors="surrogatepass")
-    began = time.process_time()
     rows = read(name, content)
-    assert time.process_time() - began <= 2 + 0.001 * len(rows) + len(content) / 10_000
+    assert measuring.seconds(lambda: read(name, content), enough=0) <= 2 + 0.001 * len(rows) + len(content) / 10_000
     assert all(row.line >= 1 for row in rows)

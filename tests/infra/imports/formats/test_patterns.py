@@ -1,8 +1,6 @@
 """Regular expressions that meet a file: twice the text takes at most three times as long, or they get little text."""
 
 import re
-import statistics
-import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -25,6 +23,7 @@ from infra.imports.formats import (
     texts,
     zones,
 )
+from tests import measuring
 
 NOISE = 0.02  # seconds
 LONG = 20_000
@@ -85,14 +84,7 @@ def asked(name: str) -> Callable[[Any], object]:
 
 
 def seconds(ask: Callable[[Any], object], text: str | bytes) -> float:
-    taken = []
-    for _ in range(3):
-        began = time.process_time()
-        ask(text)
-        taken.append(time.process_time() - began)
-        if not NOISE / 4 < taken[0] < NOISE * 10:
-            break
-    return statistics.median(taken)
+    return measuring.seconds(lambda: ask(text), enough=NOISE * 10)
 
 
 @pytest.mark.parametrize("name", PATTERNS)
