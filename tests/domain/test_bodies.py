@@ -116,7 +116,7 @@ def test_twice_the_body_takes_at_most_three_times_as_long(name: str, plain: floa
     for reader, read in LARGE_READERS.items():
         once, twice = (cost(lambda body=body, read=read: refused(read, body)) for body in (small, large))
         assert twice <= 3 * once + plain, reader
-        assert twice <= 20 * plain, reader
+        assert twice <= 40 * plain, reader
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -150,7 +150,7 @@ def test_what_is_nearly_json_costs_what_json_costs(plain: float, before: str, pa
     body = before.encode() + unit * ((LARGE - 100) // max(1, len(unit))) + after.encode()
     for name, read in LARGE_READERS.items():
         spent = measuring.seconds(lambda: refused(read, body), enough=10 * plain)  # noqa: B023
-        assert spent <= 30 * plain, (name, body[:60])
+        assert spent <= 40 * plain, (name, body[:60])
 
 
 def test_the_count_of_values_is_what_they_take():
