@@ -3,8 +3,9 @@
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
-# Processes that share the tests, one more than the two cores: much of their time is waiting. 0 for none.
-WORKERS ?= 3
+# Processes that share the tests, one for each of two cores: the longest come first, each with servers and processes of its
+# own, and a third beside them takes from these what they measure. 0 for none.
+WORKERS ?= 2
 COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 # What pip was told about the package index, uv is told too.
@@ -27,7 +28,7 @@ help:
 	@echo "make up [PORT=8010]   set up, start everything, keep it running until Ctrl-C; ARGS=--no-demo: without made-up data"
 	@echo "make demo             set up, load a made-up practice once, print what comes of it"
 	@echo "make setup            install into .venv; at once when nothing changed"
-	@echo "make test [ARGS=...] [WORKERS=3]"
+	@echo "make test [ARGS=...] [WORKERS=2]"
 	@echo "                      all tests, against a real PostgreSQL and a real Valkey in each of the workers"
 	@echo "make soak [ARGS=...]  the long ones, to the largest sizes, on a quiet machine"
 	@echo "make check            style, types, layers"
